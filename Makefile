@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Each command is a small program in scripts/; `make help` lists them.
+
+export BASE CONFIG ACCEL LINUX RUN ARGS TIMEOUT TREE
+
+COMMANDS := run check kernel shell vm series refresh tree
+
+help:
+	@cat scripts/help.txt
+
+$(COMMANDS): deps
+	@python3 -B scripts/project.py $@
+
+deps:
+	@scripts/deps.sh
+
+clean:
+	rm -rf build
+
+.PHONY: help deps clean $(COMMANDS)

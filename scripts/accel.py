@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""KVM or TCG: KVM if a guest boots with it. That /dev/kvm can be opened says
+little: in some virtual machines it is there and hangs."""
+
+import dataclasses
+import json
+import os
+import time
+
+import initramfs
+import vm
+from ui import Failure, say
+
+TRIAL = 10        # seconds that a boot with KVM gets
+REMEMBER = 3600   # seconds that the answer holds
+
+
+def choose(settings, make_machine):
+    """The accelerator to use. `make_machine(accel, job)` makes the
+    machine for the trial."""
+    if settings.accel != "auto":
+        return settings.accel
+    memory = settings.build / "accel.json"
+    answer = recall(memory)
+    if not answer:
+        accel, reason = try_kvm(settings, make_machine)
+        answer = {"accel": accel, "reason": reason, "time": time.time()}
+        memory.write_text(json.dumps(answer))
+    say(f"accelerator: {answer['accel']} ({answer['reason']})")
+    return answer["accel"]
+
+
+def recall(memory):
+    try:
+        answer = json.loads(memory.read_text())
+    except (OSError, ValueError):
+        return None
+    fresh = 0 <= time.time() - answer["time"] < REMEMBER
+    return answer if fresh and (answer["accel"] == "tcg" or usable()) else None
+
+
+def usable():
+    return os.access("/dev/kvm", os.R_OK | os.W_OK)
+
+
+def try_kvm(settings, make_machine):
+    if not usable():
+        return "tcg", "no usable /dev/kvm"
+    machine = make_machine("kvm", initramfs.Job(hugepages=0))
+    machine = dataclasses.replace(machine, memory=256)
+    try:
+        result = vm.run(machine, "kvm-trial", settings.work, TRIAL)
+    except Failure:
+        return "tcg", "KVM refused to start a guest"
+    if result.booted:
+        return "kvm", f"a trial boot took {result.seconds:.0f} seconds"
+    return "tcg", f"a trial boot with KVM did not come up in {TRIAL} seconds"

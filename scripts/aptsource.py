@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Debian's linux-source package, fetched by apt with sources, lists and cache
+of its own: the machine's apt sources are read for the mirror and never changed.
+apt checks the signature of the lists, and by them the package."""
+
+import pathlib
+import re
+import shutil
+import subprocess
+
+from ui import Failure, Progress
+
+SUITES = ("sid", "forky", "trixie-backports")  # where the bases are to be had
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+
+def fetch(version, folder):
+    """The newest linux-source tarball of a version like 7.2."""
+    tarball = folder / f"linux-source-{version}.tar.xz"
+    if tarball.exists():
+        return tarball
+    folder.mkdir(parents=True, exist_ok=True)
+    apt = Apt(folder / "apt", mirror())
+    apt.update()
+    package, size = apt.newest(f"linux-source-{version}", version)
+    deb = apt.download(package, size)
+    unpack(deb, tarball)
+    shutil.rmtree(folder / "apt")
+    return tarball
+
+
+def mirror():
+    """The address of the Debian archive that this machine uses."""
+    listing = subprocess.run(["apt-get", "indextargets", "--format",
+                              "$(ORIGIN)|$(LABEL)|$(REPO_URI)", "Created-By: Packages"],
+                             capture_output=True, text=True).stdout
+    return choose_mirror(listing)
+
+
+def choose_mirror(listing):
+    for line in listing.splitlines():
+        origin, label, uri = line.split("|", 2)
+        if (origin, label) == ("Debian", "Debian"):
+            return uri
+    raise Failure("apt on this machine has no Debian archive (run `apt-get update`?); "
+                  "name a kernel tree or tarball with LINUX=")
+
+
+def newest_version(listing, version):
+    """The highest sublevel of a version in the output of apt-cache madison."""
+    found = re.findall(rf"\| *({re.escape(version)}\.(\d+)\S*) *\|", listing)
+    return max(found, key=lambda match: int(match[1]))[0] if found else None
+
+
+class Apt:
+    def __init__(self, folder, uri):
+        self.folder = folder
+        self.log = folder.parent / "apt.log"
+        for name in ("lists/partial", "cache/archives/partial", "deb"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        (folder / "sources.list").write_text("".join(
+            f"deb [signed-by={KEYRING}] {uri} {suite} main\n" for suite in SUITES))
+        settings = {"Dir::Etc::sourcelist": folder / "sources.list",
+                    "Dir::Etc::sourceparts": "/dev/null", "Dir::Etc::preferences": "/dev/null",
+                    "Dir::Etc::preferencesparts": "/dev/null",
+                    "Dir::State::lists": folder / "lists", "Dir::Cache": folder / "cache",
+                    "Dir::Cache::archives": folder / "cache/archives",
+                    "APT::Sandbox::User": "root", "Acquire::Languages": "none",
+                    "Acquire::Retries": "3"}
+        self.options = [word for key, value in settings.items()
+                        for word in ("-o", f"{key}={value}")]
+
+    def run(self, tool, *arguments):
+        return subprocess.run([tool, *self.options, *arguments], cwd=self.folder / "deb",
+                              capture_output=True, text=True)
+
+    def update(self):
+        """A suite that has gone away is no error as long as another has it."""
+        progress = Progress("read package lists")
+        result = self.run("apt-get", "update")
+        self.log.write_text(result.stdout + result.stderr)
+        progress.done()
+
+    def newest(self, name, version):
+        """(name=version, bytes) of the newest package."""
+        found = newest_version(self.run("apt-cache", "madison", name).stdout, version)
+        if not found:
+            raise Failure(f"{name} {version}.* is in none of Debian's {', '.join(SUITES)}; "
+                          "name a kernel tree or tarball with LINUX=", self.log)
+        package = f"{name}={found}"
+        uris = self.run("apt-get", "download", "--print-uris", package).stdout
+        size = re.search(r"\.deb (\d+) ", uris)
+        return package, int(size.group(1)) if size else 0
+
+    def download(self, package, size):
+        progress = Progress(f"fetch {package}")
+        folder = self.folder / "deb"
+        with open(self.log, "a") as log:
+            process = subprocess.Popen(["apt-get", "-q", *self.options, "download", package],
+                                       cwd=folder, stdout=log, stderr=log)
+            while True:
+                try:
+                    process.wait(0.2)
+                    break
+                except subprocess.TimeoutExpired:
+                    progress.update(f"{fetched(self.folder) >> 20} of {size >> 20} MB")
+        debs = list(folder.glob("*.deb"))
+        if process.returncode or not debs:
+            raise Failure(f"cannot fetch {package}", self.log)
+        progress.done(f"{size >> 20} MB")
+        return debs[0]
+
+
+def fetched(folder):
+    """Bytes of the package that are here so far, wherever apt keeps them."""
+    sizes = [0]
+    for pattern in ("deb/**/*", "cache/archives/partial/*"):
+        for path in pathlib.Path(folder).glob(pattern):
+            try:
+                sizes.append(path.stat().st_size)
+            except OSError:
+                pass  # apt has just renamed it
+    return max(sizes)
+
+
+def unpack(deb, tarball):
+    """Takes the source tarball out of the package."""
+    partial = tarball.with_name("partial")
+    with open(partial, "wb") as output, \
+         subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(deb)],
+                          stdout=subprocess.PIPE) as reader:
+        writer = subprocess.run(["tar", "-x", "-O", f"./usr/src/{tarball.name}"],
+                                stdin=reader.stdout, stdout=output)
+    if reader.wait() or writer.returncode:
+        raise Failure(f"{deb.name} holds no {tarball.name}")
+    partial.rename(tarball)

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""make check: every test; the last line counts them."""
+
+import shutil
+import time
+
+import check
+import ktap
+from kernel import Kernel
+from ui import say
+
+
+def main(settings):
+    kernels = [Kernel(settings, name).build() for name in ("run", settings.config or "debug")]
+    folder = settings.work / "check"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    parser = ktap.Parser(settings.source)
+    total = ktap.Counts()
+    for suite in check.suites(settings, *kernels):
+        total += run(settings, suite, parser, folder)
+    say(f"results: {settings.relative(folder)}")
+    say(str(total))
+    return 1 if total.failed or not total.passed else 0
+
+
+def run(settings, suite, parser, folder):
+    start = time.monotonic()
+    counts, failed, skips = check.result_of(suite, parser, folder)
+    say(f"{suite.name}: {counts} ({time.monotonic() - start:.0f} s)")
+    for name, reason in skips.items():
+        say(f"  skipped: {name}: {reason}")
+    for name in failed:
+        say(f"  failed: {name}")
+    if failed:
+        explain(settings, suite, folder)
+    return counts
+
+
+def explain(settings, suite, folder):
+    """The diagnostics before each result that is not ok, and where to look."""
+    lines = (folder / f"{suite.name}.ktap").read_text().splitlines()
+    shown = 0
+    for index, line in enumerate(lines):
+        if line.lstrip().startswith("not ok") and shown < 200:
+            first = index
+            while first and lines[first - 1].lstrip().startswith("#") and index - first < 45:
+                first -= 1
+            for text in lines[first:index + 1]:
+                say("  | " + text)
+                shown += 1
+    say(f"  results: {settings.relative(folder / suite.name)}.ktap")
+    if suite.log:
+        say(f"  kernel log: {settings.relative(settings.work / suite.log)}.log")

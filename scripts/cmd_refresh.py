@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""make refresh: the made tree's commits become overlay and patches."""
+
+import pathlib
+
+import refresh
+from gitrepo import Repo
+from lock import exclusive
+from series import Series
+from tree import mark_refreshed
+from ui import Failure, say
+
+
+def main(settings):
+    path = pathlib.Path(settings.tree or settings.source).resolve()
+    if Repo(path).run("rev-parse", "--verify", "HEAD").returncode if path.is_dir() else True:
+        raise Failure(f"{path} is no git tree with commits; `make tree` makes one")
+    series = Series(settings.top, settings.base)
+    with exclusive(settings):
+        patches = refresh.refresh(series, path)
+        mark_refreshed(path)
+    say(f"{len(patches)} patches in {settings.relative(series.folder)}")

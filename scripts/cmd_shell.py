@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""make shell: a shell in the guest, devices bound."""
+
+import sys
+
+import guest
+from initramfs import Job
+from kernel import Kernel
+from ui import Failure, say
+
+
+def main(settings):
+    if not sys.stdin.isatty():
+        raise Failure("make shell needs a terminal; make vm RUN=file runs a script")
+    kernel = Kernel(settings, settings.config or "run").build()
+    say("the shell's `exit` turns the guest off; so does Ctrl-A x, at once")
+    result = guest.run(settings, kernel, Job(shell=True), f"shell-{kernel.set.name}",
+                       interactive=True)
+    guest.require_sound(result)
+    return result.status

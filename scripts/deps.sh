@@ -1,0 +1,77 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Checks for what the tools need. As root it installs what is missing through
+# apt, else it prints the command to run. In sh: python may be what is missing.
+set -u
+
+# What must be there, and the Debian package that brings it
+needed() {
+	while read -r kind name package; do
+		case $kind in
+		command) command -v "$name" >/dev/null 2>&1 ;;
+		file) ls $name >/dev/null 2>&1 ;;
+		esac || echo "$package"
+	done <<-END
+	command python3 python3
+	command git git
+	command gcc gcc
+	command make make
+	command flex flex
+	command bison bison
+	command bc bc
+	command cpio cpio
+	command xz xz-utils
+	command rsync rsync
+	command perl perl
+	command awk mawk
+	command dpkg-deb dpkg
+	command qemu-system-x86_64 qemu-system-x86
+	file /usr/share/seabios/bios-256k.bin seabios
+	file /bin/busybox busybox-static
+	file /usr/include/libelf.h libelf-dev
+	file /usr/include/openssl/ssl.h libssl-dev
+	file /usr/include/stdio.h libc6-dev
+	file /usr/include/sys/capability.h libcap-dev
+	file /usr/lib/*/libcap.a libcap-dev
+	file /usr/include/uuid/uuid.h uuid-dev
+	file /usr/lib/*/libuuid.a uuid-dev
+	file /usr/lib/*/libc.a libc6-dev
+	file /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
+	END
+	# busybox must run in a guest that has no shared libraries
+	if [ -e /bin/busybox ] && ldd /bin/busybox >/dev/null 2>&1; then
+		echo busybox-static
+	fi
+}
+
+missing=$(needed | sort -u | tr '\n' ' ')
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null 2>&1; then
+	echo "error: missing: $missing(Debian's package names; there is no apt here)" >&2
+	exit 1
+fi
+if [ "$(id -u)" != 0 ]; then
+	echo "error: packages are missing; run: sudo apt-get install $missing" >&2
+	exit 1
+fi
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+export DEBIAN_FRONTEND=noninteractive
+echo "install: $missing"
+install() {
+	# shellcheck disable=SC2086
+	apt-get install -q -y --no-install-recommends $missing </dev/null >"$log" 2>&1
+}
+# The package lists may be missing or old, which shows only in the attempt
+if ! install && ! { apt-get update -q </dev/null >"$log" 2>&1 && install; }; then
+	tail -n 12 "$log" | sed 's/^/  | /' >&2
+	echo "error: apt-get install $missing failed" >&2
+	exit 1
+fi
+missing=$(needed | sort -u | tr '\n' ' ')
+if [ -n "$missing" ]; then
+	echo "error: still missing after the installation: $missing" >&2
+	exit 1
+fi

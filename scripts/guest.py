@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A job in a guest: kernel, initramfs, disk and machine put together."""
+
+import tempfile
+import pathlib
+
+import accel
+import disk
+import initramfs
+import machine
+import vm
+from ui import Failure
+
+LIMIT = 600  # seconds, for a program that the user gave
+
+
+def run(settings, kernel, job, name, limit=LIMIT, memory=2048, output=None,
+        interactive=False):
+    """Runs a job on a built kernel; returns the vm.Result."""
+    image = disk.make(settings.build / "disk.img")
+    with tempfile.TemporaryDirectory(dir=settings.work, prefix="guest.") as scratch:
+        def make_machine(which, its_job):
+            archive = initramfs.make(kernel.tree, kernel.out, its_job, pathlib.Path(scratch))
+            return machine.Machine(which, kernel.image, archive, image, memory)
+        chosen = accel.choose(settings, make_machine)
+        return vm.run(make_machine(chosen, job), name, settings.work, limit, output,
+                      interactive)
+
+
+def require_sound(result):
+    """An error with the kernel's own words unless the guest ran to its end."""
+    trouble = result.trouble()
+    if trouble:
+        raise Failure(trouble, result.log, tail=0 if "  | " in trouble else 25)

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Kernel config sets: which fragments make one, and whether a made .config has
+what they ask for. Options that are not there after all come as one error, not
+as a kernel that lacks something."""
+
+import dataclasses
+import pathlib
+import re
+
+from ui import Failure
+
+LINE = re.compile(r"(CONFIG_\w+)=(.*)|# (CONFIG_\w+) is not set")
+
+
+@dataclasses.dataclass
+class ConfigSet:
+    name: str
+    objects: int      # roughly; what a build from scratch makes
+    fragments: list   # paths
+
+
+def load(folder, name):
+    """The set of that name from configs/sets."""
+    sets = {}
+    for line in (folder / "sets").read_text().splitlines():
+        words = line.split()
+        if words and not words[0].startswith("#"):
+            sets[words[0]] = ConfigSet(words[0], int(words[1]),
+                                       [folder / word for word in words[2:]])
+    if name not in sets:
+        raise Failure(f"CONFIG={name}: no such set; there are {', '.join(sets)}")
+    return sets[name]
+
+
+def parse(text):
+    """{option: value}; an option that is off has the value n."""
+    found = {}
+    for match in map(LINE.match, text.splitlines()):
+        if match:
+            found[match[1] or match[3]] = match[2] if match[1] else "n"
+    return found
+
+
+def wanted(fragments):
+    """{option: (value, fragment)} where a later fragment wins."""
+    return {option: (value, pathlib.Path(fragment).name) for fragment in fragments
+            for option, value in parse(pathlib.Path(fragment).read_text()).items()}
+
+
+def unmet(fragments, config, known):
+    """A line for each option that did not come out as asked for; `known` tells
+    whether the tree has an option of that name."""
+    have = parse(config)
+    lines = []
+    for option, (value, fragment) in wanted(fragments).items():
+        if have.get(option, "n") == value:
+            continue
+        if not known(option):
+            reason = "which this tree does not have"
+        elif option in have:
+            reason = f"but it came out as {have[option]}"
+        else:
+            reason = "but something that it depends on is off"
+        lines.append(f"{fragment} asks for {option}={value}, {reason}")
+    return lines
+
+
+def options_of(tree):
+    """Every option that the tree's Kconfig files define."""
+    found = set()
+    for path in pathlib.Path(tree).rglob("Kconfig*"):
+        if path.is_file():
+            found.update(re.findall(r"^\s*(?:menu)?config (\w+)",
+                                    path.read_text(errors="replace"), re.M))
+    return found

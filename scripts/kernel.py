@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Configures and builds the made tree's kernel, out of tree and only when
+something that goes into it has changed."""
+
+import hashlib
+import os
+import re
+import subprocess
+
+import kconfig
+import tree
+from lock import exclusive
+from ui import Failure, Progress
+
+STEP = re.compile(rb"^  (?:CC|AS|AR|LD|HOSTCC|HOSTLD|UPD|VDSO|OBJCOPY|SYSTBL|GEN|LDS) ")
+
+
+class Kernel:
+    """A config set's build of the made tree."""
+
+    def __init__(self, settings, name):
+        self.settings = settings
+        self.set = kconfig.load(settings.top / "configs", name)
+        self.tree = settings.source
+        self.out = settings.work / name
+        self.image = self.out / "arch/x86/boot/bzImage"
+
+    def log(self, step):
+        return self.settings.work / f"{self.set.name}-{step}.log"
+
+    def build(self):
+        """Makes tree, config and kernel current."""
+        with exclusive(self.settings):
+            stamp = self.stamp(tree.ensure(self.settings))
+            if not stamp or stamp != self.read_stamp() or not self.image.exists():
+                self.configure()
+                self.compile()
+                (self.out / "built-from").write_text(stamp)
+        return self
+
+    def stamp(self, repo):
+        """Stands for all that the build depends on; empty if the tree has edits,
+        of which only make can tell."""
+        if repo.changes():
+            return ""
+        parts = [repo.text("rev-parse", "HEAD^{tree}"), tool_version("gcc"), tool_version("ld")]
+        parts += [path.read_text() for path in self.set.fragments]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+    def read_stamp(self):
+        try:
+            return (self.out / "built-from").read_text()
+        except FileNotFoundError:
+            return ""
+
+    def configure(self):
+        self.out.mkdir(parents=True, exist_ok=True)
+        log = self.log("config")
+        command = ["bash", "scripts/kconfig/merge_config.sh", "-n", "-Q", "-O", str(self.out),
+                   *map(str, self.set.fragments)]
+        with open(log, "wb") as file:
+            status = subprocess.run(command, cwd=self.tree, env=environment(),
+                                    stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+        if status.returncode:
+            raise Failure(f"cannot configure the {self.set.name} kernel", log)
+        self.verify()
+
+    def verify(self):
+        config = (self.out / ".config").read_text()
+        lines = kconfig.unmet(self.set.fragments, config, self.knows)
+        if lines:
+            raise Failure(f"the {self.set.name} config is not what was asked for:\n  "
+                          + "\n  ".join(lines))
+
+    def knows(self, option):
+        if not hasattr(self, "_options"):
+            self._options = kconfig.options_of(self.tree)
+        return option.removeprefix("CONFIG_") in self._options
+
+    def compile(self):
+        fresh = not self.image.exists()
+        count = self.make("build", f"build {self.set.name} kernel",
+                          self.set.objects if fresh else 0, "bzImage")
+        if fresh:
+            (self.out / "objects").write_text(f"{count}\n")
+
+    def make(self, step, title, total, *targets):
+        """Runs the kernel's make; returns how many objects it made."""
+        log = self.log(step)
+        progress = Progress(title)
+        count = 0
+        command = ["make", f"-j{os.cpu_count()}", f"O={self.out}", *targets]
+        with open(log, "wb") as file, \
+             subprocess.Popen(command, cwd=self.tree, env=environment(), stdout=subprocess.PIPE,
+                              stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT) as process:
+            for line in process.stdout:
+                file.write(line)
+                count += bool(STEP.match(line))
+                progress.update(f"{count} of about {max(total, count)} objects" if total
+                                else f"{count} objects")
+        if process.returncode:
+            progress.clear()
+            raise Failure(f"{title} failed: {first_error(log)}", log)
+        progress.done(f"{count} objects")
+        return count
+
+
+def environment():
+    """The same kernel wherever it is built: nothing of the user's environment
+    that kbuild would take as a setting."""
+    kept = {key: os.environ[key] for key in ("PATH", "HOME", "TMPDIR", "TERM")
+            if key in os.environ}
+    return {**kept, "LC_ALL": "C", "LOCALVERSION": "", "KBUILD_BUILD_USER": "build",
+            "KBUILD_BUILD_HOST": "host", "KBUILD_BUILD_TIMESTAMP": "1970-01-01",
+            "GIT_OPTIONAL_LOCKS": "0"}
+
+
+def tool_version(tool):
+    return subprocess.run([tool, "--version"], capture_output=True, text=True,
+                          env=environment()).stdout.split("\n")[0]
+
+
+def first_error(log):
+    """The line that says why: with several jobs it is seldom the last."""
+    text = log.read_text(errors="replace")
+    match = re.search(r"^.*\b(?:error|Error|undefined reference|No rule to make)\b.*$",
+                      text, re.M)
+    return match.group(0).strip() if match else "make gave no reason"

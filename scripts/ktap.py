@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Test results as KTAP: put together here, counted by the kernel tree's own
+parser (tools/testing/kunit/kunit_parser.py)."""
+
+import dataclasses
+import importlib
+import re
+import sys
+
+HEADER = re.compile(r"^(?:K?TAP) version \d+\s*$", re.M)
+PLAN = re.compile(r"^1\.\.\d+", re.M)
+
+
+@dataclasses.dataclass
+class Counts:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other):
+        return Counts(self.passed + other.passed, self.failed + other.failed,
+                      self.skipped + other.skipped)
+
+    def __str__(self):
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+def document(results):
+    """A document of plain results: [(name, problem or '')]."""
+    lines = ["KTAP version 1", f"1..{len(results)}"]
+    for number, (name, problem) in enumerate(results, 1):
+        lines += ["# " + line for line in problem.splitlines()]
+        lines.append(f"{'not ok' if problem else 'ok'} {number} {clean(name)}")
+    return "\n".join(lines) + "\n"
+
+
+def of_program(name, output, status, log_problem):
+    """A document of what a test program printed, with two results of ours: that
+    it ended as its results say, and that the kernel has nothing to report."""
+    name = clean(name)
+    problem = program_problem(output, status)
+    body = HEADER.sub("", output).strip("\n")
+    if not PLAN.search(body):
+        body = "1..1\n" + f"{body}\n".lstrip("\n") + "not ok 1 plan"
+    return ("KTAP version 1\n1..2\n"
+            f"KTAP version 1\n# Subtest: {name}\n{body}\n"
+            + "".join(f"# {line}\n" for line in problem.splitlines())
+            + f"{'not ok' if problem else 'ok'} 1 {name}\n"
+            + "".join(f"# {line}\n" for line in log_problem.splitlines())
+            + f"{'not ok' if log_problem else 'ok'} 2 kernel log of {name}\n")
+
+
+def program_problem(output, status):
+    if status is None:
+        return "the program did not end"
+    if status > 128:
+        return f"the program was killed by signal {status - 128}"
+    if not PLAN.search(output):
+        return f"the program printed no plan, and ended with status {status}"
+    if status:
+        return f"the program ended with status {status}"
+    return ""
+
+
+def clean(name):
+    """A name that neither ends in a blank nor starts a directive."""
+    return re.sub(r"[#\s]+", " ", name).strip()
+
+
+class Parser:
+    """The tree's parser. It is loaded from there, so that what is counted here
+    is what the kernel's own tool would count."""
+
+    def __init__(self, tree):
+        sys.path.insert(0, str(tree / "tools/testing/kunit"))
+        try:
+            self.parser = importlib.import_module("kunit_parser")
+            self.printer = importlib.import_module("kunit_printer").null_printer
+        finally:
+            sys.path.pop(0)
+
+    def parse(self, text):
+        """(Counts, [failed names], {skipped name: reason}) of a document. What
+        crashed, is missing or makes no sense counts as failed."""
+        test = self.parser.parse_run_tests(text.splitlines(), self.printer)
+        counts = test.counts
+        failed = counts.failed + counts.crashed
+        leaves = list(leaves_of(test))
+        names = [leaf.name for leaf in leaves
+                 if not leaf.ok_status() and leaf.status.name != "NO_TESTS"]
+        if counts.errors and not failed:
+            failed = counts.errors
+            names.append("results that are missing or out of order")
+        skips = {leaf.name: leaf.skip_reason for leaf in leaves
+                 if leaf.status.name == "SKIPPED"}
+        return Counts(counts.passed, failed, counts.skipped), names, skips
+
+
+def leaves_of(test):
+    for subtest in test.subtests:
+        if subtest.subtests:
+            yield from leaves_of(subtest)
+            if subtest.status.name == "FAILURE":
+                yield subtest
+        else:
+            yield subtest

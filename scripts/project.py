@@ -1,0 +1,30 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Entry point of the Makefile's targets: project.py COMMAND."""
+
+import importlib
+import sys
+
+from settings import from_environment
+from ui import Failure
+
+COMMANDS = ("run", "check", "kernel", "shell", "vm", "series", "refresh", "tree")
+
+
+def main(arguments):
+    if len(arguments) != 1 or arguments[0] not in COMMANDS:
+        print(f"usage: project.py {'|'.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    command = importlib.import_module("cmd_" + arguments[0])
+    try:
+        return command.main(from_environment()) or 0
+    except Failure as failure:
+        print(failure.report(), file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

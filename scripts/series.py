@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The series as it is stored: patches/<base>/series, the patches, the overlay.
+
+A line of the series file names a patch and then the overlay files that it
+brings. MAINTAINERS among them means the entry, not the file.
+"""
+
+import dataclasses
+import os
+import pathlib
+
+import diffs
+import mails
+import maintainers
+from ui import Failure
+
+
+@dataclasses.dataclass
+class Patch:
+    name: str
+    added: list
+    mail: mails.Mail
+
+
+class Series:
+    def __init__(self, top, base):
+        self.top = pathlib.Path(top)
+        self.base = base
+        self.folder = self.top / "patches" / base
+        self.file = self.folder / "series"
+
+    def entries(self):
+        """(patch name, added paths) of each line."""
+        try:
+            lines = self.file.read_text().splitlines()
+        except FileNotFoundError:
+            raise Failure(f"no series for {self.base}: {self.file} is missing")
+        return [(words[0], words[1:]) for words in map(str.split, lines)
+                if words and not words[0].startswith("#")]
+
+    def patches(self):
+        result, brought = [], {}
+        for name, added in self.entries():
+            for path in added:
+                if path in brought:
+                    raise Failure(f"{path} is brought by {brought[path]} and by {name}")
+                brought[path] = name
+            result.append(Patch(name, added, self._read(name)))
+        return result
+
+    def _read(self, name):
+        try:
+            return mails.parse((self.folder / name).read_text(), name)
+        except FileNotFoundError:
+            raise Failure(f"{self.file} names {name}, which does not exist")
+
+    def overlay(self, path):
+        """(content, executable) of a file that the series adds."""
+        file = self.top / path
+        try:
+            return file.read_bytes(), os.access(file, os.X_OK)
+        except FileNotFoundError:
+            raise Failure(f"{self.file} names the added file {path}, which does not exist")
+
+    def full_diff(self, patch):
+        """What the patch does, added files and MAINTAINERS entry included."""
+        parts = diffs.split(patch.mail.diff)
+        for path in patch.added:
+            content, executable = self.overlay(path)
+            if path == maintainers.NAME:
+                if path not in parts:
+                    raise Failure(f"{patch.name}: no hunk that places the {path} entry")
+                parts[path] = maintainers.fill(parts[path], content.decode())
+            elif path in parts:
+                raise Failure(f"{patch.name} edits {path}, which it also adds")
+            else:
+                parts[path] = diffs.new_file(path, content, executable)
+        return diffs.join(parts)

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the user chose on the command line, and where things are."""
+
+import dataclasses
+import os
+import pathlib
+import re
+
+from ui import Failure
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+DEFAULT_BASE = "7.2"
+ACCELERATORS = ("auto", "kvm", "tcg")
+
+
+@dataclasses.dataclass
+class Settings:
+    base: str           # v7.2: names patches/<base> and build/<base>
+    config: str = ""    # kernel config set; empty: the command's own
+    accel: str = "auto"
+    linux: str = ""     # the user's tree or tarball instead of Debian's
+    run: str = ""       # program for the guest
+    args: str = ""
+    timeout: int = 0    # seconds for the program in the guest; 0: the command's own
+    tree: str = ""      # what refresh reads instead of the made tree
+    top: pathlib.Path = TOP
+
+    @property
+    def version(self):
+        return self.base[1:]
+
+    @property
+    def build(self):
+        return self.top / "build"
+
+    @property
+    def work(self):
+        """Everything made for this base."""
+        return self.build / self.base
+
+    @property
+    def source(self):
+        """The made tree: base and series as commits."""
+        return self.work / "linux"
+
+    def relative(self, path):
+        """A path as the user would write it."""
+        return os.path.relpath(path, self.top)
+
+
+def from_environment(env=os.environ):
+    base = "v" + env.get("BASE", "").lstrip("v") if env.get("BASE") else "v" + DEFAULT_BASE
+    if not re.fullmatch(r"v\d+\.\d+", base):
+        raise Failure(f"BASE={env['BASE']}: not a kernel version like {DEFAULT_BASE}")
+    accel = env.get("ACCEL") or "auto"
+    if accel not in ACCELERATORS:
+        raise Failure(f"ACCEL={accel}: one of {', '.join(ACCELERATORS)}")
+    timeout = env.get("TIMEOUT") or "0"
+    if not timeout.isdigit():
+        raise Failure(f"TIMEOUT={timeout}: not a number of seconds")
+    return Settings(base=base, config=env.get("CONFIG", ""), accel=accel,
+                    linux=env.get("LINUX", ""), run=env.get("RUN", ""),
+                    args=env.get("ARGS", ""), timeout=int(timeout),
+                    tree=env.get("TREE", ""))

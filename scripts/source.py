@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The base: an unpatched kernel tree, from Debian or from the user (LINUX=)."""
+
+import hashlib
+import os
+import pathlib
+import re
+import subprocess
+
+import aptsource
+from gitrepo import Repo
+from ui import Failure, Progress
+
+LEFTOVERS = (".config", "include/config", "include/generated")
+
+
+class Base:
+    """Where a base comes from. `identity` tells two bases apart."""
+
+    identity = ""
+
+    def is_in(self, tree):
+        try:
+            return (git_folder(tree) / "base-from").read_text() == self.identity
+        except FileNotFoundError:
+            return False
+
+    def record(self, tree):
+        (git_folder(tree) / "base-from").write_text(self.identity)
+
+    def unpack(self, target):
+        raise NotImplementedError
+
+
+class Debian(Base):
+    """Debian's linux-source package. A tree that was made from it stays as it
+    is when a newer one appears; `make clean` starts over."""
+
+    identity = "debian"
+
+    def __init__(self, settings):
+        self.settings = settings
+
+    def unpack(self, target):
+        tarball = aptsource.fetch(self.settings.version, self.settings.work / "download")
+        untar(tarball, target)
+
+
+class Tarball(Base):
+    def __init__(self, path):
+        self.path = path
+        with open(path, "rb") as file:
+            self.identity = "tarball " + hashlib.file_digest(file, "sha256").hexdigest()
+
+    def unpack(self, target):
+        untar(self.path, target)
+
+
+class GitTree(Base):
+    """A git tree's HEAD; edits that it does not hold are left out."""
+
+    def __init__(self, path):
+        self.repo = Repo(path)
+        self.identity = "git " + self.repo.text("rev-parse", "HEAD^{tree}")
+
+    def unpack(self, target):
+        unpack_stream(["git", "-c", "safe.directory=*", "-C", self.repo.path,
+                       "archive", "--format=tar", "HEAD"], target, f"copy {self.repo.path}")
+
+
+class PlainTree(Base):
+    """A folder; told apart by its files' names, sizes and times."""
+
+    def __init__(self, path):
+        self.path = path
+        dirty = [name for name in LEFTOVERS if (path / name).exists()]
+        if dirty:
+            raise Failure(f"{path} has been built in ({dirty[0]}); run `make mrproper` there")
+        digest = hashlib.sha256()
+        for folder, folders, files in os.walk(path):
+            folders.sort()
+            for name in sorted(files):
+                info = os.lstat(os.path.join(folder, name))
+                digest.update(f"{folder}/{name} {info.st_size} {info.st_mtime_ns}\n".encode())
+        self.identity = "folder " + digest.hexdigest()
+
+    def unpack(self, target):
+        unpack_stream(["tar", "-C", str(self.path), "--exclude=./.git", "-c", "."],
+                      target, f"copy {self.path}")
+
+
+def choose(settings):
+    if not settings.linux:
+        return Debian(settings)
+    path = pathlib.Path(settings.linux).expanduser().resolve()
+    if path.is_file():
+        return Tarball(path)
+    if not path.is_dir():
+        raise Failure(f"LINUX={settings.linux}: no such folder or file")
+    check_version(path, settings.version)
+    if (path / ".git").exists():
+        return GitTree(path)
+    return PlainTree(path)
+
+
+def git_folder(tree):
+    return pathlib.Path(tree) / ".git"
+
+
+def check_version(tree, wanted):
+    """The tree's full version; an error if it is not of the wanted base."""
+    try:
+        text = (tree / "Makefile").read_text(errors="replace")
+    except OSError:
+        raise Failure(f"{tree} is no kernel tree: it has no Makefile")
+    numbers = dict(re.findall(r"^(VERSION|PATCHLEVEL|SUBLEVEL)\s*=\s*(\d+)", text, re.M))
+    if len(numbers) != 3:
+        raise Failure(f"{tree} is no kernel tree: its Makefile names no version")
+    found = f"{numbers['VERSION']}.{numbers['PATCHLEVEL']}"
+    if found != wanted:
+        raise Failure(f"the base is Linux {found}.{numbers['SUBLEVEL']}, the series "
+                      f"is for {wanted}")
+    return f"{found}.{numbers['SUBLEVEL']}"
+
+
+def untar(tarball, target):
+    """Unpacks a tarball whose one top folder is the tree."""
+    unpack = {".xz": ["xz", "-dc", "-T0"], ".gz": ["gzip", "-dc"], ".bz2": ["bzip2", "-dc"],
+              ".zst": ["zstd", "-dc"], ".tar": ["cat"]}.get(tarball.suffix)
+    if not unpack:
+        raise Failure(f"{tarball}: not a .tar, .tar.gz, .tar.bz2, .tar.xz or .tar.zst")
+    unpack_stream([*unpack, str(tarball)], target, f"unpack {tarball.name}",
+                  strip=True)
+
+
+def unpack_stream(command, target, title, strip=False):
+    """Unpacks the tar stream that a command writes. Files get the present
+    time: a build must see that they are newer than what it made of others."""
+    progress = Progress(title)
+    tar = ["tar", "-x", "--touch", "--no-same-owner", "-v", "-C", str(target)]
+    tar += ["--strip-components=1"] if strip else []
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as reader, \
+         subprocess.Popen(tar, stdin=reader.stdout, stdout=subprocess.PIPE) as writer:
+        reader.stdout.close()
+        for count, _ in enumerate(writer.stdout):
+            progress.update(f"{count} files")
+    if reader.returncode or writer.returncode:
+        raise Failure(f"{title} failed: {' '.join(command)}")
+    progress.done()

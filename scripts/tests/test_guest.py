@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The guest's parts, without booting one."""
+
+import hashlib
+import json
+import pathlib
+import subprocess
+import tempfile
+import time
+import unittest
+from unittest import mock
+
+import disk
+import diskread
+import initramfs
+import machine
+import vm
+from ui import Failure
+
+
+class Folder(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+
+class Disk(Folder):
+    def test_file_has_the_bytes_of_the_seed(self):
+        image = disk.make(self.folder / "disk.img").read_bytes()
+        self.assertEqual(len(image), 64 << 20)
+        self.assertEqual(hashlib.sha256(image).hexdigest(), disk.sha256())
+        pages = {image[at:at + 4096] for at in range(0, len(image), 4096)}
+        self.assertEqual(len(pages), len(image) // 4096)
+
+    def test_a_cut_file_is_made_again(self):
+        (self.folder / "disk.img").write_bytes(b"short")
+        self.assertEqual(disk.make(self.folder / "disk.img").stat().st_size, disk.SIZE)
+
+
+class Judge(Folder):
+    REPORT = f"model: QEMU\nserial: {machine.SERIAL}\nbytes: {disk.SIZE}\nsha256: {{}}\n"
+
+    def judge(self, output, status=0, log=""):
+        file = self.folder / "log"
+        file.write_text(log)
+        return diskread.judge(vm.Result(status, output.encode(), file, True, False, 1.0)).problems
+
+    def test_right(self):
+        self.assertEqual(self.judge(self.REPORT.format(disk.sha256())), [])
+
+    def test_wrong_sum(self):
+        problem, = self.judge(self.REPORT.format("0" * 64))
+        self.assertIn("sha256", problem)
+
+    def test_nothing_printed(self):
+        self.assertEqual(len(self.judge("")), 3)
+
+    def test_status(self):
+        self.assertIn("status 3", self.judge("", 3)[0])
+
+    def test_splat_beats_a_right_sum(self):
+        problem, = self.judge(self.REPORT.format(disk.sha256()), log="[ 1.0] BUG: x\n")
+        self.assertIn("BUG: x", problem)
+
+
+class Result(Folder):
+    def result(self, log="", **changes):
+        file = self.folder / "log"
+        file.write_text(log)
+        values = {"status": 0, "output": b"", "log": file, "booted": True,
+                  "timed_out": False, "seconds": 9.0, **changes}
+        return vm.Result(**values).trouble()
+
+    def test_sound(self):
+        self.assertEqual(self.result("[ 1.0] fine\n"), "")
+        self.assertEqual(self.result(status=7), "")
+
+    def test_trouble(self):
+        self.assertIn("did not boot", self.result(booted=False, status=None))
+        self.assertIn("stopped before", self.result(status=None))
+        self.assertIn("within 9 seconds", self.result(status=None, timed_out=True))
+        self.assertIn("  | [ 1.0] BUG: x", self.result("[ 1.0] BUG: x\n"))
+
+
+class Status(Folder):
+    def read(self, text):
+        (self.folder / "status").write_text(text)
+        return vm.read_status(self.folder / "status")
+
+    def test_read(self):
+        self.assertEqual(self.read("booted\nexit 3\n"), (True, 3))
+        self.assertEqual(self.read("booted\n"), (True, None))
+        self.assertEqual(self.read(""), (False, None))
+        self.assertEqual(self.read("booted\nexit \n"[:-1]), (True, None))
+        self.assertEqual(vm.read_status(self.folder / "none"), (False, None))
+
+
+class Follow(unittest.TestCase):
+    def follow(self, script, limit):
+        process = subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE)
+        self.addCleanup(process.stdout.close)
+        with vm.Monitor() as monitor, mock.patch.object(vm, "NMI_GRACE", 0.2):
+            output, late = vm.follow(process, monitor, time.monotonic() + limit, None)
+            monitor.near.close()
+            asked = monitor.far.recv(1000).decode()
+        return output, late, [json.loads(line)["execute"] for line in asked.splitlines()]
+
+    def test_output_passes_as_it_is(self):
+        self.assertEqual(self.follow(r"printf 'a\r\n\001\377'", 5),
+                         (b"a\r\n\x01\xff", False, []))
+
+    def test_a_hang_is_asked_for_its_trace_and_ended(self):
+        start = time.monotonic()
+        self.assertEqual(self.follow("echo x; exec sleep 60", 0.2),
+                         (b"x\n", True, ["qmp_capabilities", "inject-nmi"]))
+        self.assertLess(time.monotonic() - start, 10)
+
+
+class Jobs(Folder):
+    def test_arguments_are_quoted(self):
+        job = initramfs.Job(program="/bin/sh", args=("a b", "it's", "$x"))
+        listing = initramfs.job_list(job, self.folder)
+        self.assertIn("file /job/program ", listing)
+        shown = subprocess.run(["sh", "-c", "set -- $(cat start | cut -d' ' -f2-); "
+                                "eval printf '%s,' \"$*\""], cwd=self.folder,
+                               capture_output=True, text=True).stdout
+        self.assertEqual(shown, "a b,it's,$x,")
+
+    def test_a_blank_in_a_path_is_refused(self):
+        with self.assertRaises(Failure):
+            initramfs.quote(self.folder / "a b")
+
+
+class Machine(unittest.TestCase):
+    def test_commas_and_ports(self):
+        command = machine.Machine("tcg", "bzImage", "cpio", "disk,1").command("a,b", "s", 5)
+        self.assertIn("file,id=log,path=a,,b", command)
+        ports = [value for name, value in zip(command, command[1:]) if name == "-serial"]
+        self.assertEqual(ports, ["chardev:log", "chardev:program", "chardev:status"])
+        self.assertFalse([word for word in command if "iommu" in word and "serial" not in word])

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only
+import unittest
+
+import ktap
+import settings
+
+TREE = settings.from_environment({}).source
+HARNESS = """\
+TAP version 13
+1..3
+# Starting 3 tests from 1 test cases.
+#  RUN           global.one ...
+#            OK  global.one
+ok 1 global.one
+#  RUN           global.two ...
+ok 2 global.two # SKIP no hugepages
+#  RUN           global.three ...
+{third}
+# FAILED: 2 / 3 tests passed.
+"""
+GOOD = HARNESS.format(third="ok 3 global.three")
+
+
+@unittest.skipUnless((TREE / "tools/testing/kunit/kunit_parser.py").exists(),
+                     "there is no made tree whose parser could count")
+class Ktap(unittest.TestCase):
+    def parse(self, output, status, log=""):
+        return ktap.Parser(TREE).parse(ktap.of_program("toy", output, status, log))
+
+    def count(self, *arguments):
+        return str(self.parse(*arguments)[0])
+
+    def test_all_well(self):
+        counts, failed, skips = self.parse(GOOD, 0)
+        self.assertEqual(str(counts), "3 passed, 0 failed, 1 skipped")
+        self.assertEqual((failed, skips), ([], {"global.two": "no hugepages"}))
+
+    def test_a_failed_test(self):
+        counts, failed, _ = self.parse(HARNESS.format(third="not ok 3 global.three"), 1)
+        self.assertEqual(str(counts), "2 passed, 1 failed, 1 skipped")
+        self.assertIn("global.three", failed)
+
+    def test_a_splat(self):
+        counts, failed, _ = self.parse(GOOD, 0, "WARNING\nnot ok 1 trap")
+        self.assertEqual(str(counts), "2 passed, 1 failed, 1 skipped")
+        self.assertEqual(failed, ["kernel log of toy"])
+
+    def test_status_without_a_failed_test(self):
+        self.assertEqual(self.count(GOOD, 1), "3 passed, 1 failed, 1 skipped")
+
+    def test_killed(self):
+        self.assertEqual(self.count(GOOD, 139), "3 passed, 1 failed, 1 skipped")
+
+    def test_fewer_tests_than_planned(self):
+        for status in (0, 1, 139, None):
+            counts = self.parse(HARNESS.format(third=""), status)[0]
+            self.assertEqual((counts.passed, counts.failed > 0), (2, True), status)
+
+    def test_no_plan(self):
+        for output in ("", "hello\n", "TAP version 13\n", "TAP version 13\nok 1 one\n"):
+            for status in (0, 1, 139, None):
+                self.assertGreater(self.parse(output, status)[0].failed, 0, (output, status))
+
+    def test_no_tests(self):
+        self.assertGreater(self.parse("TAP version 13\n1..0\n", 0)[0].failed, 0)
+
+    def test_document(self):
+        text = ktap.document([("one", ""), ("two", "line 1\nnot ok 2"), ("three # x", "")])
+        counts, failed, _ = ktap.Parser(TREE).parse(text)
+        self.assertEqual(str(counts), "2 passed, 1 failed, 0 skipped")
+        self.assertEqual(failed, ["two"])
+
+
+class Counts(unittest.TestCase):
+    def test_sum(self):
+        self.assertEqual(str(ktap.Counts(1, 2, 3) + ktap.Counts(10, 20, 30)),
+                         "11 passed, 22 failed, 33 skipped")

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The made tree: the base as one commit, then one commit a patch.
+
+It is put together in a temporary index, so that the work tree is written once
+and only where a file differs: what a build made stays up to date. The same
+base and series give the same commit ids.
+
+Refs of the made tree: the tag `base`; branch `series`, checked out;
+refs/project/made, the tip that was made last; refs/project/refreshed, the tip
+that `make refresh` stored last. A HEAD that is neither holds someone's work.
+"""
+
+import hashlib
+import re
+import shutil
+import tempfile
+
+import mails
+import source
+from gitrepo import Repo
+from series import Series
+from ui import Failure, Progress, say
+
+BASE = "refs/tags/base"
+MADE = "refs/project/made"
+REFRESHED = "refs/project/refreshed"
+MAX_OFFSET = 20  # lines; further away a hunk may have found the wrong place
+BASE_AUTHOR = ("Linux", "base@localhost", "2000-01-01T00:00:00+0000")
+
+
+def ensure(settings):
+    """Brings the made tree up to date with base and series; returns its Repo."""
+    series = Series(settings.top, settings.base)
+    patches = [(patch, series.full_diff(patch)) for patch in series.patches()]
+    base = source.choose(settings)
+    if not base.is_in(settings.source):
+        if settings.source.exists():
+            refuse_to_lose_work(Repo(settings.source))
+        make_base(settings, base)
+    repo = Repo(settings.source)
+    stamp = fingerprint(repo, patches)
+    if stamp == read_stamp(repo) and repo.commit_id(MADE):
+        note_work(repo, settings)
+        return repo
+    refuse_to_lose_work(repo)
+    check_out(repo, apply_all(settings, repo, patches))
+    stamp_file(repo).write_text(stamp)
+    return repo
+
+
+def make_base(settings, base):
+    """Unpacks the base and commits it. The commit is tagged last, and the
+    folder renamed after that, so that half a tree is never taken for a whole."""
+    fresh = settings.source.with_name("linux.new")
+    for old in (fresh, settings.source):
+        shutil.rmtree(old, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    base.unpack(fresh)
+    version = source.check_version(fresh, settings.version)
+    progress = Progress(f"commit Linux {version}")
+    repo = Repo(fresh)
+    repo.bytes("init", "-q", "-b", "series")
+    for key, value in (("gc.auto", "0"), ("core.untrackedCache", "true"),
+                       ("core.compression", "1")):
+        repo.bytes("config", key, value)
+    # A threshold of nothing sends all blobs into one pack instead of 90,000 files
+    repo.bytes("-c", "core.bigFileThreshold=0", "add", "-A", "-f")
+    commit = commit_tree(repo, repo.text("write-tree"), None, f"Linux {version}\n",
+                         *BASE_AUTHOR)
+    for ref in ("refs/heads/series", BASE, MADE):
+        repo.bytes("update-ref", ref, commit)
+    base.record(fresh)
+    fresh.rename(settings.source)
+    progress.done()
+
+
+def commit_tree(repo, tree, parent, message, name, address, date):
+    """A commit whose id depends on nothing but the arguments."""
+    env = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER")
+           for what, value in (("NAME", name), ("EMAIL", address), ("DATE", date))}
+    parents = ["-p", parent] if parent else []
+    return repo.text("commit-tree", *parents, "-F", "-", tree,
+                     input=message.encode(), env=env)
+
+
+def fingerprint(repo, patches):
+    """Stands for the base and all that the series does and says."""
+    digest = hashlib.sha256(str(repo.commit_id(BASE)).encode())
+    for patch, diff in patches:
+        for text in (patch.name, patch.mail.author, patch.mail.date,
+                     patch.mail.message(), diff):
+            digest.update(text.encode() + b"\0")
+    return digest.hexdigest()
+
+
+def stamp_file(repo):
+    return source.git_folder(repo.path) / "series-made"
+
+
+def read_stamp(repo):
+    try:
+        return stamp_file(repo).read_text()
+    except FileNotFoundError:
+        return ""
+
+
+def unsaved(repo):
+    """What in the tree would be lost if it were made anew: a text, or ''."""
+    changed = repo.changes()
+    if changed:
+        return f"edits that no commit holds ({', '.join(changed[:5])})"
+    head = repo.commit_id("HEAD")
+    if head not in (repo.commit_id(MADE), repo.commit_id(REFRESHED)):
+        return "commits that `make refresh` has not stored"
+    return ""
+
+
+def refuse_to_lose_work(repo):
+    work = unsaved(repo)
+    if work:
+        raise Failure(f"{repo.path} has {work}, and the base or the series has changed "
+                      "since it was made: commit and `make refresh` first, or drop that work")
+
+
+def note_work(repo, settings):
+    work = unsaved(repo)
+    if work:
+        say(f"note: using {settings.relative(repo.path)} with {work}")
+
+
+def apply_all(settings, repo, patches):
+    """Commits the patches one by one; returns the last commit."""
+    progress = Progress("apply series")
+    with tempfile.TemporaryDirectory(dir=settings.work) as scratch:
+        staged = Repo(repo.path, index=f"{scratch}/index")
+        parent = repo.commit_id(BASE)
+        staged.bytes("read-tree", parent)
+        for patch, diff in patches:
+            progress.update(patch.name)
+            apply(staged, patch.name, diff)
+            parent = commit_tree(staged, staged.text("write-tree"), parent,
+                                 patch.mail.message(),
+                                 *mails.split_author(patch.mail.author), patch.mail.date)
+    progress.done(f"{len(patches)} patches")
+    return parent
+
+
+def apply(repo, name, diff):
+    result = repo.run("apply", "--cached", "--verbose", "--whitespace=nowarn", "-",
+                      input=diff.encode())
+    said = result.stderr.decode(errors="replace")
+    if result.returncode:
+        errors = re.findall(r"^error: (.*)", said, re.M)
+        raise Failure(f"{name} does not apply: " + "; ".join(errors or [said.strip()]))
+    far = far_hunks(said)
+    if far:
+        raise Failure(f"{name} applies, but too far from where it was made "
+                      f"(more than {MAX_OFFSET} lines): " + "; ".join(far))
+
+
+def far_hunks(said):
+    """The hunks that git apply --verbose placed too far away."""
+    path, far = "?", []
+    for line in said.splitlines():
+        checking = re.match(r"Checking patch (.*)\.\.\.$", line)
+        path = checking.group(1) if checking else path
+        hunk = re.search(r"Hunk #(\d+) succeeded at \d+ \(offset (-?\d+) lines?\)", line)
+        if hunk and abs(int(hunk.group(2))) > MAX_OFFSET:
+            far.append(f"{path} hunk {hunk.group(1)}, {hunk.group(2)} lines off")
+    return far
+
+
+def check_out(repo, commit):
+    """Moves branch, index and files; git rewrites only files that differ."""
+    head = repo.run("symbolic-ref", "-q", "HEAD").stdout.decode().strip()
+    if head != "refs/heads/series":
+        repo.bytes("update-ref", "refs/heads/series", repo.commit_id("HEAD"))
+        repo.bytes("symbolic-ref", "HEAD", "refs/heads/series")
+    repo.bytes("reset", "-q", "--keep", commit)
+    repo.bytes("update-ref", MADE, commit)
+
+
+def mark_refreshed(path):
+    """Remembers that the series holds HEAD."""
+    repo = Repo(path)
+    if repo.commit_id(MADE):
+        repo.bytes("update-ref", REFRESHED, "HEAD")

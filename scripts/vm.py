@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs a guest to its end: passes on what the program prints, watches the
+kernel's log, and ends a machine that hangs."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import selectors
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+import splat
+from ui import Failure
+
+NMI_GRACE = 20  # seconds for a hanging kernel to print its trace
+
+
+@dataclasses.dataclass
+class Result:
+    status: int | None    # the program's exit status; None if it never ended
+    output: bytes         # what the program printed
+    log: pathlib.Path     # the kernel's log
+    booted: bool
+    timed_out: bool
+    seconds: float
+
+    def log_text(self):
+        return self.log.read_text(errors="replace").replace("\r", "")
+
+    def splats(self):
+        return splat.find(self.log_text())
+
+    def trouble(self):
+        """Why this run is no success, whatever the program said; or ''."""
+        found = self.splats()
+        if found:
+            kind, number, _ = found[0]
+            more = f" (and {len(found) - 1} more reports)" if len(found) > 1 else ""
+            cause = f"the guest's kernel reported a problem: {kind}{more}\n"
+            cause += "\n".join("  | " + line for line
+                               in splat.excerpt(self.log_text(), number))
+            return ("the guest did not end in time; " if self.timed_out else "") + cause
+        if self.timed_out:
+            return f"the guest did not end within {self.seconds:.0f} seconds"
+        if self.status is None:
+            return ("the guest stopped before the program ended" if self.booted
+                    else "the guest did not boot")
+        return ""
+
+
+def run(machine, name, work, limit, output=None, interactive=False):
+    """Boots a machine and returns its Result. The kernel's log is kept as
+    <name>.log in `work`; `output` gets the program's bytes as they come."""
+    log = work / f"{name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=work) as scratch, Monitor() as monitor:
+        status, messages = pathlib.Path(scratch, "status"), pathlib.Path(scratch, "qemu")
+        command = machine.command(log, status, monitor.far.fileno(), interactive)
+        start = time.monotonic()
+        with open(messages, "wb") as errors:
+            process = subprocess.Popen(
+                command, stdin=None if interactive else subprocess.DEVNULL,
+                stdout=None if interactive else subprocess.PIPE, stderr=errors,
+                pass_fds=[monitor.far.fileno()])
+        try:
+            collected, timed_out = follow(process, monitor, start + limit, output)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        seconds = time.monotonic() - start
+        if process.returncode not in (0, -9):
+            shutil.copy(messages, work / f"{name}.qemu")
+            raise Failure("QEMU failed", work / f"{name}.qemu")
+        booted, exit_status = read_status(status)
+    return Result(exit_status, collected, log, booted, timed_out, seconds)
+
+
+def follow(process, monitor, deadline, output):
+    """Passes the output on until the machine is off: (output, timed out)."""
+    if process.stdout is None:
+        process.wait()
+        return b"", False
+    collected, timed_out = [], False
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0 and timed_out:
+                process.kill()
+                break
+            if left <= 0:
+                timed_out = True
+                monitor.send("inject-nmi")
+                deadline = time.monotonic() + NMI_GRACE
+                continue
+            if selector.select(left):
+                data = os.read(process.stdout.fileno(), 65536)
+                if not data:
+                    break
+                collected.append(data)
+                if output:
+                    output(data)
+    process.wait()
+    return b"".join(collected), timed_out
+
+
+def read_status(path):
+    """(booted, exit status) from the whole lines that init wrote."""
+    try:
+        lines = path.read_text(errors="replace").split("\n")
+    except FileNotFoundError:
+        return False, None
+    ended = [line[5:] for line in lines[:-1] if line.startswith("exit ")]
+    return "booted" in lines, int(ended[0]) if ended and ended[0].isdigit() else None
+
+
+class Monitor:
+    """QEMU's control socket, handed over as a descriptor."""
+
+    def __enter__(self):
+        self.near, self.far = socket.socketpair()
+        return self
+
+    def __exit__(self, *_):
+        self.near.close()
+        self.far.close()
+
+    def send(self, command):
+        for name in ("qmp_capabilities", command):
+            self.near.sendall(json.dumps({"execute": name}).encode() + b"\n")
+
+
+def to_stdout(data):
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()

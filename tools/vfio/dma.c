@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory that a device without an IOMMU may read and write: allocated, mapped
+ * into the IOAS, and every page of it looked up.
+ *
+ * Mapping pins the pages. Until they are unmapped, or the last device without
+ * an IOMMU leaves the IOAS, no page is migrated, compacted, swapped or merged,
+ * and its address stays what it is. mlock() does not give that: a locked page
+ * stays in memory, but not where it is.
+ *
+ * The address is the CPU's. Where devices see memory at an offset, or where
+ * memory is encrypted, a driver has to know what to make of it.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "dma.h"
+#include "noiommu.h"
+
+/* The size of huge page that MAP_HUGETLB gives; 0 if there are none. */
+static size_t hugetlb_page_size(void)
+{
+	FILE *file = fopen("/proc/meminfo", "r");
+	unsigned long kib = 0;
+	char line[128];
+
+	if (!file)
+		return 0;
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "Hugepagesize: %lu kB", &kib) == 1)
+			break;
+	fclose(file);
+	return kib * 1024;
+}
+
+static size_t round_up(size_t size, size_t unit)
+{
+	return (size + unit - 1) / unit * unit;
+}
+
+static int map_anonymous(struct dma_memory *mem, size_t size, int flags)
+{
+	void *va = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+
+	if (va == MAP_FAILED)
+		return -errno;
+	mem->va = va;
+	mem->size = size;
+	return 0;
+}
+
+static int alloc_hugetlb(struct dma_memory *mem, size_t size)
+{
+	size_t huge = hugetlb_page_size();
+	int err;
+
+	if (!huge)
+		return refuse(EOPNOTSUPP,
+			      "this kernel has no huge pages: use --memory scattered");
+	err = map_anonymous(mem, round_up(size, huge), MAP_HUGETLB);
+	if (err)
+		return fail(-err,
+			    "mmap of %zu huge pages (too few in /proc/sys/vm/nr_hugepages?)",
+			    round_up(size, huge) / huge);
+	return 0;
+}
+
+/* Fisher and Yates; the same order each time, so that runs can be compared */
+static void shuffle(size_t *order, size_t count)
+{
+	size_t i, j, swap;
+
+	srandom(1);
+	for (i = 0; i < count; i++)
+		order[i] = i;
+	for (i = count - 1; i > 0; i--) {
+		j = (size_t)random() % (i + 1);
+		swap = order[i];
+		order[i] = order[j];
+		order[j] = swap;
+	}
+}
+
+/*
+ * The kernel finds a page when it is first touched, and hands out neighbours
+ * one after the other. Touched in a random order, hardly two pages that are
+ * neighbours here are neighbours there.
+ */
+static int touch_shuffled(struct dma_memory *mem)
+{
+	size_t count = mem->size / mem->page_size, *order, i;
+
+	order = calloc(count, sizeof(*order));
+	if (!order)
+		return fail(errno, "calloc");
+	shuffle(order, count);
+	for (i = 0; i < count; i++)
+		mem->va[order[i] * mem->page_size] = 1;
+	for (i = 0; i < count; i++)
+		mem->va[i * mem->page_size] = 0;
+	free(order);
+	return 0;
+}
+
+static int alloc_scattered(struct dma_memory *mem, size_t size)
+{
+	int err;
+
+	err = map_anonymous(mem, round_up(size, mem->page_size), 0);
+	if (err)
+		return fail(-err, "mmap of %zu bytes", size);
+	/* EINVAL: a kernel that does not know huge pages need not be told. */
+	if (madvise(mem->va, mem->size, MADV_NOHUGEPAGE) && errno != EINVAL)
+		return fail(errno, "madvise(MADV_NOHUGEPAGE)");
+	return touch_shuffled(mem);
+}
+
+/* The kernel chooses the IOVA: the device will not see it, any will do. */
+static int map(struct noiommu_device *dev, struct dma_memory *mem)
+{
+	struct iommu_ioas_map map = {
+		.size = sizeof(map),
+		.flags = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE,
+		.ioas_id = dev->ioas_id,
+		.user_va = (__u64)(unsigned long)mem->va,
+		.length = mem->size,
+	};
+
+	if (ioctl(dev->iommufd, IOMMU_IOAS_MAP, &map)) {
+		if (errno == ENOMEM)
+			return fail(errno,
+				    "IOMMU_IOAS_MAP of %zu bytes (mapped memory counts as locked: see ulimit -l)",
+				    mem->size);
+		return fail(errno, "IOMMU_IOAS_MAP of %zu bytes", mem->size);
+	}
+	mem->iova = map.iova;
+	mem->mapped = true;
+	return 0;
+}
+
+static void unmap(struct noiommu_device *dev, struct dma_memory *mem)
+{
+	struct iommu_ioas_unmap unmap = {
+		.size = sizeof(unmap),
+		.ioas_id = dev->ioas_id,
+		.iova = mem->iova,
+		.length = mem->size,
+	};
+
+	if (ioctl(dev->iommufd, IOMMU_IOAS_UNMAP, &unmap))
+		fail(errno, "IOMMU_IOAS_UNMAP");
+	mem->mapped = false;
+}
+
+/*
+ * Where the memory at an offset is, and for how many bytes it goes on without
+ * a gap. The answer may come in whole runs or page by page, as the kernel
+ * likes: it is never less than what is left of the page.
+ */
+static int get_pa(struct noiommu_device *dev, const struct dma_memory *mem,
+		  size_t offset, __u64 *phys, size_t *run)
+{
+	struct iommu_ioas_get_pa get = {
+		.size = sizeof(get),
+		.ioas_id = dev->ioas_id,
+		.iova = mem->iova + offset,
+		.length = mem->size - offset,
+	};
+
+	if (ioctl(dev->iommufd, IOMMU_IOAS_GET_PA, &get))
+		return fail(errno, "IOMMU_IOAS_GET_PA at offset %zu", offset);
+	dev->lookups++;
+	if (get.length > mem->size - offset)
+		get.length = mem->size - offset;
+	*phys = get.out_phys;
+	*run = get.length - get.length % mem->page_size;
+	if (!*run || get.out_phys % mem->page_size)
+		return refuse(EIO,
+			      "IOMMU_IOAS_GET_PA at offset %zu: %llu bytes at %#llx is no page",
+			      offset, (unsigned long long)get.length,
+			      (unsigned long long)get.out_phys);
+	return 0;
+}
+
+/*
+ * One call a run, not one a page: for huge pages that is a few calls for all
+ * of the memory. Done once, since the addresses will not change.
+ */
+static int look_up(struct noiommu_device *dev, struct dma_memory *mem)
+{
+	__u64 phys = 0, expected = 0;
+	size_t offset, run = 0, i;
+	int err;
+
+	mem->pages = calloc(mem->size / mem->page_size, sizeof(*mem->pages));
+	if (!mem->pages)
+		return fail(errno, "calloc");
+	for (offset = 0; offset < mem->size; offset += run) {
+		err = get_pa(dev, mem, offset, &phys, &run);
+		if (err)
+			return err;
+		if (!offset || phys != expected)
+			dev->runs++;
+		expected = phys + run;
+		for (i = 0; i < run; i += mem->page_size)
+			mem->pages[(offset + i) / mem->page_size] = phys + i;
+	}
+	dev->addresses += mem->size / mem->page_size;
+	return 0;
+}
+
+int dma_memory_alloc(struct noiommu_device *dev, struct dma_memory *mem,
+		     size_t size, enum dma_kind kind)
+{
+	int err;
+
+	*mem = (struct dma_memory) {
+		.page_size = sysconf(_SC_PAGESIZE),
+	};
+	err = kind == DMA_HUGETLB ? alloc_hugetlb(mem, size) :
+				    alloc_scattered(mem, size);
+	if (!err)
+		err = map(dev, mem);
+	if (!err)
+		err = look_up(dev, mem);
+	if (err)
+		dma_memory_free(dev, mem);
+	else
+		note("%zu bytes at IOVA %#llx, first page at %#llx", mem->size,
+		     (unsigned long long)mem->iova,
+		     (unsigned long long)mem->pages[0]);
+	return err;
+}
+
+/* Never before the device has been stopped: the next owner would be hit. */
+void dma_memory_free(struct noiommu_device *dev, struct dma_memory *mem)
+{
+	if (mem->mapped)
+		unmap(dev, mem);
+	free(mem->pages);
+	if (mem->va)
+		munmap(mem->va, mem->size);
+	*mem = (struct dma_memory) { 0 };
+}
