@@ -16,10 +16,14 @@ REMEMBER = 3600   # seconds that the answer holds
 
 
 def choose(settings, make_machine):
-    """The accelerator to use. `make_machine(accel, job)` makes the
-    machine for the trial."""
-    if settings.accel != "auto":
-        return settings.accel
+    """The accelerator to use, settled once for all guests of a command.
+    `make_machine(accel, job)` makes the machine for the trial."""
+    if settings.accel == "auto":
+        settings.accel = find(settings, make_machine)
+    return settings.accel
+
+
+def find(settings, make_machine):
     memory = settings.build / "accel.json"
     answer = recall(memory)
     if not answer:

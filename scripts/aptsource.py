@@ -79,7 +79,7 @@ class Apt:
         progress = Progress("read package lists")
         result = self.run("apt-get", "update")
         self.log.write_text(result.stdout + result.stderr)
-        progress.done()
+        progress.done("not all suites could be read" if result.returncode else "done")
 
     def newest(self, name, version):
         """(name=version, bytes) of the newest package."""

@@ -12,9 +12,9 @@ import ktap
 import machine
 import programs
 from initramfs import Job
-from ui import Failure
+from ui import Failure, Progress
 
-DEBUG_MEMORY = 3072  # MiB: KASAN's shadow and the tests' buffers
+MEMORY = 1536  # MiB: what the tests map, and KASAN's shadow
 
 
 @dataclasses.dataclass
@@ -29,12 +29,11 @@ def suites(settings, plain, debug):
     return [
         Suite("scripts", lambda: scripts(settings)),
         read("disk-run", settings, plain),
-        noiommu("noiommu-run", settings, plain),
+        *(noiommu(name, "run", settings, plain) for name in NOIOMMU),
         read("disk-debug", settings, debug),
-        noiommu("noiommu-debug", settings, debug),
-        program("iommufd", settings, debug, "iommu", "iommufd", limit=1200),
-        program("iommufd_fail_nth", settings, debug, "iommu", "iommufd_fail_nth",
-                limit=1200),
+        *(noiommu(name, "debug", settings, debug) for name in NOIOMMU),
+        *(program(name, settings, debug, "iommu", name, limit=1200, patient=True)
+          for name in ("iommufd", "iommufd_fail_nth")),
     ]
 
 
@@ -47,34 +46,43 @@ def scripts(settings):
 
 
 READS = {  # how, and the options of noiommu-nvme for it
-    "scattered pages, polling": (),
-    "scattered pages, interrupts": ("--irq",),
-    "huge pages, polling": ("--memory=hugetlb",),
-    "huge pages, interrupts": ("--memory=hugetlb", "--irq"),
+    "scattered pages, polling": "",
+    "scattered pages, interrupts": "--irq",
+    "huge pages, polling": "--memory=hugetlb",
+    "huge pages, interrupts": "--memory=hugetlb --irq",
 }
 
 
 def read(name, settings, kernel):
     def run():
-        results = []
-        for number, (how, options) in enumerate(READS.items(), 1):
-            done = diskread.run(settings, kernel, f"{name}-{number}", options)
-            where = [f"kernel log: {settings.relative(done.result.log)}"]
-            results.append((f"{name}: {how}", "\n".join(done.problems and done.problems + where)))
-        return ktap.document(results)
-    return Suite(name, run)
+        progress = Progress(name)
+        result, reports = diskread.run(settings, kernel, name, READS.values(),
+                                       lambda data: progress.update())
+        progress.clear()
+        results = [(f"{name}: {how}", diskread.problem(report))
+                   for how, report in zip(READS, reports)]
+        return ktap.document(results + [(f"kernel log of {name}", result.trouble())])
+    return Suite(name, run, name)
 
 
-def noiommu(name, settings, kernel):
-    return program(name, settings, kernel, "vfio", "vfio_iommufd_noiommu_test",
-                   args=(machine.EDU,), limit=300)
+NOIOMMU = {  # our own tests: suite and program
+    "noiommu": "vfio_iommufd_noiommu_test",
+    "lifetime": "vfio_iommufd_noiommu_lifetime_test",
+}
 
 
-def program(name, settings, kernel, suite, test, args=(), limit=600):
+def noiommu(name, config, settings, kernel):
+    return program(f"{name}-{config}", settings, kernel, "vfio", NOIOMMU[name],
+                   args=(machine.EDU,))
+
+
+def program(name, settings, kernel, suite, test, args=(), limit=600, patient=False):
     """A test program of the tree's selftests."""
     def run():
-        job = Job(program=programs.selftest(kernel, suite, test), args=args)
-        result = guest.run(settings, kernel, job, name, limit, DEBUG_MEMORY)
+        job = Job(program=programs.selftest(kernel, suite, test, patient), args=args)
+        progress = Progress(name)
+        result = guest.run(settings, kernel, job, name, limit, MEMORY, ktap.Meter(progress))
+        progress.clear()
         return ktap.of_program(name, result.output.decode(errors="replace").replace("\r", ""),
                                result.status, result.trouble())
     return Suite(name, run, name)

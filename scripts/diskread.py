@@ -1,49 +1,42 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The whole disk, read in the guest by the userspace driver, compared here."""
 
-import dataclasses
+import pathlib
 import re
 
 import disk
 import guest
 import machine
-import pathlib
 import programs
-import vm
 from initramfs import Job
 
 SCRIPT = pathlib.Path(__file__).parent / "guest/read-disk.sh"
-LIMIT = 300  # seconds
+LIMIT = 600  # seconds
 
 
-@dataclasses.dataclass
-class DiskRead:
-    result: vm.Result
-    report: dict      # what the driver printed: key, value
-    problems: list    # why this is no success; empty if it is
-
-
-def run(settings, kernel, name, options=(), output=None):
-    job = Job(program=SCRIPT, args=tuple(options),
+def run(settings, kernel, name, variants=("",), output=None):
+    """Reads once for each variant, which is options of noiommu-nvme; returns the
+    guest's vm.Result and a report for each variant."""
+    job = Job(program=SCRIPT, args=tuple(variants),
               files={"noiommu-nvme": programs.noiommu_nvme(kernel)})
     result = guest.run(settings, kernel, job, name, LIMIT, output=output)
-    return judge(result)
+    return result, reports(result.output.decode(errors="replace"), len(variants))
 
 
-def judge(result):
-    text = result.output.decode(errors="replace")
-    report = dict(re.findall(r"^([a-z0-9 ]+): (.*)$", text, re.M))
-    trouble = result.trouble()
-    problems = [trouble] if trouble else []
-    if result.status:
-        problems.append(f"the program in the guest ended with status {result.status}")
-    if not problems:
-        problems = compare(report)
-    return DiskRead(result, report, problems)
+def reports(output, count):
+    """[{key: value}] of what was printed for each variant."""
+    parts = re.split(r"^options: .*\n", output, flags=re.M)[1:]
+    found = [dict(re.findall(r"^([a-z0-9 ]+): (.*)$", part, re.M)) for part in parts]
+    return found + [{}] * (count - len(found))
 
 
-def compare(report):
-    """How the driver's report differs from what is known of the disk."""
+def problem(report):
+    """Why a report is no success: how it differs from what is known of the
+    disk; or ''."""
+    if not report:
+        return "the driver printed nothing"
+    if "status" in report:
+        return f"noiommu-nvme ended with status {report['status']}"
     expected = {"serial": machine.SERIAL, "bytes": str(disk.SIZE), "sha256": disk.sha256()}
-    return [f"{key} is {report.get(key, 'missing')}, expected {value}"
-            for key, value in expected.items() if report.get(key) != value]
+    return "; ".join(f"{key} is {report.get(key, 'missing')}, expected {value}"
+                     for key, value in expected.items() if report.get(key) != value)

@@ -10,6 +10,7 @@ import subprocess
 import kconfig
 import tree
 from lock import exclusive
+from series import Series
 from ui import Failure, Progress
 
 STEP = re.compile(rb"^  (?:CC|AS|AR|LD|HOSTCC|HOSTLD|UPD|VDSO|OBJCOPY|SYSTBL|GEN|LDS) ")
@@ -19,6 +20,7 @@ class Kernel:
     """A config set's build of the made tree."""
 
     def __init__(self, settings, name):
+        Series(settings.top, settings.base).entries()  # before any folder is made
         self.settings = settings
         self.set = kconfig.load(settings.top / "configs", name)
         self.tree = settings.source
@@ -41,9 +43,10 @@ class Kernel:
     def stamp(self, repo):
         """Stands for all that the build depends on; empty if the tree has edits,
         of which only make can tell."""
-        if repo.changes():
+        source = tree.content(repo)
+        if not source:
             return ""
-        parts = [repo.text("rev-parse", "HEAD^{tree}"), tool_version("gcc"), tool_version("ld")]
+        parts = [source, tool_version("gcc"), tool_version("ld")]
         parts += [path.read_text() for path in self.set.fragments]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
@@ -81,8 +84,6 @@ class Kernel:
         fresh = not self.image.exists()
         count = self.make("build", f"build {self.set.name} kernel",
                           self.set.objects if fresh else 0, "bzImage")
-        if fresh:
-            (self.out / "objects").write_text(f"{count}\n")
 
     def make(self, step, title, total, *targets):
         """Runs the kernel's make; returns how many objects it made."""

@@ -62,6 +62,20 @@ def program_problem(output, status):
     return ""
 
 
+class Meter:
+    """Shows how far a test program is, from its output as it comes."""
+
+    def __init__(self, progress):
+        self.progress = progress
+        self.results = 0
+        self.rest = b""
+
+    def __call__(self, data):
+        *lines, self.rest = (self.rest + data).split(b"\n")
+        self.results += sum(line.startswith((b"ok ", b"not ok ")) for line in lines)
+        self.progress.update(f"{self.results} results")
+
+
 def clean(name):
     """A name that neither ends in a blank nor starts a directive."""
     return re.sub(r"[#\s]+", " ", name).strip()

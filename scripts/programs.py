@@ -3,11 +3,17 @@
 Makefiles into build/."""
 
 import os
+import pathlib
+import shutil
 import subprocess
 
+import tree
+from gitrepo import Repo
 from kernel import environment
 from lock import exclusive
 from ui import Failure, Progress
+
+PATIENT = pathlib.Path(__file__).resolve().parent / "guest/patient-harness.h"
 
 
 def noiommu_nvme(kernel):
@@ -18,41 +24,49 @@ def noiommu_nvme(kernel):
     return folder / "noiommu-nvme"
 
 
-def selftest(kernel, suite, name):
-    """One program of tools/testing/selftests/<suite>."""
+def selftest(kernel, suite, name, patient=False):
+    """One program of tools/testing/selftests/<suite>; a patient one gives its
+    tests more time."""
     folder = kernel.settings.work / "selftests" / suite
     program = folder / name
     with exclusive(kernel.settings):
         headers = install_headers(kernel)
         make(kernel, folder, f"tools/testing/selftests/{suite}", f"build {suite}/{name}",
-             f"OUTPUT={folder}", f"KHDR_INCLUDES=-isystem {headers}/include", str(program))
+             f"OUTPUT={folder}", f"KHDR_INCLUDES=-isystem {headers}/include", str(program),
+             flags=patient_flags(kernel) if patient else "")
     return program
 
 
+def patient_flags(kernel):
+    return f"-I{kernel.tree}/tools/testing/selftests -include {PATIENT}"
+
+
 def install_headers(kernel):
-    """The tree's UAPI headers, as userspace sees them."""
+    """The tree's UAPI headers, as userspace sees them. With new ones the
+    selftests are made anew, since not all of their Makefiles would notice."""
     target = kernel.settings.work / "headers"
-    tree = kernel.read_stamp()
+    content = tree.content(Repo(kernel.tree))
     stamp = target / "installed-from"
-    if not tree or not stamp.exists() or stamp.read_text() != tree:
+    if not content or not stamp.exists() or stamp.read_text() != content:
         run_make(kernel, "headers", "install headers",
                  ["-C", str(kernel.tree), f"O={kernel.out}", "headers_install",
                   f"INSTALL_HDR_PATH={target}"])
-        stamp.write_text(tree)
+        shutil.rmtree(kernel.settings.work / "selftests", ignore_errors=True)
+        stamp.write_text(content)
     return target
 
 
-def make(kernel, folder, source, title, *arguments):
+def make(kernel, folder, source, title, *arguments, flags=""):
     path = kernel.tree / source
     if not path.is_dir():
         raise Failure(f"the tree has no {source}: no patch of the series brings it")
     folder.mkdir(parents=True, exist_ok=True)
-    run_make(kernel, folder.name, title, ["-C", str(path), *arguments])
+    run_make(kernel, folder.name, title, ["-C", str(path), *arguments], flags)
 
 
-def run_make(kernel, name, title, arguments):
-    # Only the environment lets a Makefile add to LDFLAGS
-    env = {**environment(), "LDFLAGS": "-static"}
+def run_make(kernel, name, title, arguments, flags=""):
+    # Only the environment lets a Makefile add to these
+    env = {**environment(), "LDFLAGS": "-static", "CPPFLAGS": flags}
     log = kernel.settings.work / f"{name}.log"
     progress = Progress(title)
     with open(log, "wb") as file:

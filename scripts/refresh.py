@@ -120,8 +120,9 @@ def refuse_blanks(patches, files):
     for path, (content, executable) in files.items():
         if path != maintainers.NAME:
             bad += diffs.trailing_blanks(diffs.new_file(path, content, executable))
+            bad += [f"{path}: empty line at the end"] * content.endswith(b"\n\n")
     if bad:
-        raise Failure("added lines end in blanks:\n  " + "\n  ".join(bad[:20]))
+        raise Failure("blanks at the end of added lines or files:\n  " + "\n  ".join(bad[:20]))
 
 
 def write(series, patches, files):

@@ -49,8 +49,11 @@ class Debian(Base):
 class Tarball(Base):
     def __init__(self, path):
         self.path = path
+        digest = hashlib.sha256()
         with open(path, "rb") as file:
-            self.identity = "tarball " + hashlib.file_digest(file, "sha256").hexdigest()
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+        self.identity = "tarball " + digest.hexdigest()
 
     def unpack(self, target):
         untar(self.path, target)

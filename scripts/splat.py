@@ -47,6 +47,18 @@ def excerpt(log, number, length=40):
     """The lines of a report: from its first line to the end of its trace."""
     lines = log.splitlines()[number - 1:number - 1 + length]
     for index, line in enumerate(lines):
-        if "---[ end " in line:
+        if "---[ end " in line or "</TASK>" in line:
             return lines[:index + 1]
     return lines
+
+
+def task(log, name, length=25):
+    """The stack of the first task of a name, where the kernel listed its tasks."""
+    lines = log.splitlines()
+    pattern = re.compile(STAMP + rf"task:{re.escape(name)} ")
+    start = next((index for index, line in enumerate(lines) if pattern.match(line)), None)
+    if start is None:
+        return []
+    stack = lines[start:start + length]
+    ends = [index for index, line in enumerate(stack) if "</TASK>" in line]
+    return stack[:ends[0] + 1] if ends else stack

@@ -115,6 +115,11 @@ def unsaved(repo):
     return ""
 
 
+def content(repo):
+    """Stands for all files of the tree; empty if it has edits."""
+    return "" if repo.changes() else repo.text("rev-parse", "HEAD^{tree}")
+
+
 def refuse_to_lose_work(repo):
     work = unsaved(repo)
     if work:

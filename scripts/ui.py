@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a command says: progress, and failures without a traceback."""
 
+import os
 import sys
 import time
 
@@ -20,14 +21,14 @@ class Failure(Exception):
         lines = [f"error: {self.cause}"]
         if self.log:
             lines += ["  | " + line for line in last_lines(self.log, self.tail)]
-            lines.append(f"  full log: {self.log}")
+            lines.append(f"  full log: {os.path.relpath(self.log)}")
         return "\n".join(lines)
 
 
 def last_lines(path, count):
     try:
         with open(path, errors="replace") as file:
-            return file.read().splitlines()[-count:]
+            return file.read().splitlines()[-count:] if count else []
     except OSError:
         return []
 
@@ -58,7 +59,7 @@ class Progress:
         if now - self.shown < (0.2 if self.terminal else QUIET_INTERVAL):
             return
         self.shown = now
-        self._write(f"{self.title}: {text} {self.elapsed()}")
+        self._write(" ".join(filter(None, [f"{self.title}:", text, self.elapsed()])))
 
     def done(self, text="done"):
         self._write(f"{self.title}: {text} ({self.elapsed()})", last=True)

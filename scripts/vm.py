@@ -17,6 +17,7 @@ import time
 import splat
 from ui import Failure
 
+TICK = 1        # seconds after which `output` is called, if only with nothing
 NMI_GRACE = 20  # seconds for a hanging kernel to print its trace
 
 
@@ -32,30 +33,33 @@ class Result:
     def log_text(self):
         return self.log.read_text(errors="replace").replace("\r", "")
 
-    def splats(self):
-        return splat.find(self.log_text())
-
     def trouble(self):
         """Why this run is no success, whatever the program said; or ''."""
-        found = self.splats()
-        if found:
-            kind, number, _ = found[0]
-            more = f" (and {len(found) - 1} more reports)" if len(found) > 1 else ""
-            cause = f"the guest's kernel reported a problem: {kind}{more}\n"
-            cause += "\n".join("  | " + line for line
-                               in splat.excerpt(self.log_text(), number))
-            return ("the guest did not end in time; " if self.timed_out else "") + cause
+        text = self.log_text()
+        found = splat.find(text)
         if self.timed_out:
-            return f"the guest did not end within {self.seconds:.0f} seconds"
+            # The panic is of our own making; it shows where the processors were
+            return "\n".join([f"the guest did not end within {self.seconds:.0f} seconds",
+                              *quote(splat.excerpt(text, found[0][1]) if found else []),
+                              *quote(splat.task(text, "program"))])
+        if found:
+            more = f" (and {len(found) - 1} more reports)" if len(found) > 1 else ""
+            return "\n".join([f"the guest's kernel reported a problem: {found[0][0]}{more}",
+                              *quote(splat.excerpt(text, found[0][1]))])
         if self.status is None:
             return ("the guest stopped before the program ended" if self.booted
                     else "the guest did not boot")
         return ""
 
 
+def quote(lines):
+    return ["  | " + line for line in lines]
+
+
 def run(machine, name, work, limit, output=None, interactive=False):
     """Boots a machine and returns its Result. The kernel's log is kept as
-    <name>.log in `work`; `output` gets the program's bytes as they come."""
+    <name>.log in `work`; `output` gets the program's bytes as they come, and an
+    empty string now and then, so that it can tell that time passes."""
     log = work / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=work) as scratch, Monitor() as monitor:
@@ -99,13 +103,14 @@ def follow(process, monitor, deadline, output):
                 monitor.send("inject-nmi")
                 deadline = time.monotonic() + NMI_GRACE
                 continue
-            if selector.select(left):
+            data = b""
+            if selector.select(min(left, TICK)):
                 data = os.read(process.stdout.fileno(), 65536)
                 if not data:
                     break
                 collected.append(data)
-                if output:
-                    output(data)
+            if output:
+                output(data)
     process.wait()
     return b"".join(collected), timed_out
 

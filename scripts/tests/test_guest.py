@@ -38,30 +38,38 @@ class Disk(Folder):
         self.assertEqual(disk.make(self.folder / "disk.img").stat().st_size, disk.SIZE)
 
 
-class Judge(Folder):
-    REPORT = f"model: QEMU\nserial: {machine.SERIAL}\nbytes: {disk.SIZE}\nsha256: {{}}\n"
+class Reports(unittest.TestCase):
+    GOOD = f"model: QEMU\nserial: {machine.SERIAL}\nbytes: {disk.SIZE}\nsha256: {{}}\n"
 
-    def judge(self, output, status=0, log=""):
-        file = self.folder / "log"
-        file.write_text(log)
-        return diskread.judge(vm.Result(status, output.encode(), file, True, False, 1.0)).problems
+    def problems(self, output, count=1):
+        return [diskread.problem(report) for report in diskread.reports(output, count)]
 
     def test_right(self):
-        self.assertEqual(self.judge(self.REPORT.format(disk.sha256())), [])
+        good = self.GOOD.format(disk.sha256())
+        self.assertEqual(self.problems(f"options: \n{good}options: --irq\n{good}", 2), ["", ""])
 
     def test_wrong_sum(self):
-        problem, = self.judge(self.REPORT.format("0" * 64))
-        self.assertIn("sha256", problem)
+        problem, = self.problems("options: \n" + self.GOOD.format("0" * 64))
+        self.assertIn("sha256 is 000", problem)
+
+    def test_too_little(self):
+        good = self.GOOD.format(disk.sha256())
+        problem, = self.problems("options: \n" + good.replace("bytes: 6", "bytes: 5"))
+        self.assertIn("bytes", problem)
 
     def test_nothing_printed(self):
-        self.assertEqual(len(self.judge("")), 3)
+        self.assertTrue(all(self.problems("", 2)))
+        self.assertTrue(all(self.problems("options: \noptions: --irq\n", 2)))
 
     def test_status(self):
-        self.assertIn("status 3", self.judge("", 3)[0])
+        problem, = self.problems("options: \n" + self.GOOD.format(disk.sha256()) + "status: 3\n")
+        self.assertIn("status 3", problem)
 
-    def test_splat_beats_a_right_sum(self):
-        problem, = self.judge(self.REPORT.format(disk.sha256()), log="[ 1.0] BUG: x\n")
-        self.assertIn("BUG: x", problem)
+    def test_script_goes_on_after_a_failure(self):
+        script = pathlib.Path(diskread.SCRIPT)
+        done = subprocess.run(["sh", str(script), "", "--irq"], capture_output=True, text=True)
+        self.assertEqual(diskread.reports(done.stdout, 2), [{"status": "127"}] * 2)
+        self.assertEqual(done.returncode, 127)
 
 
 class Result(Folder):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 import unittest
+from unittest import mock
 
 import ktap
 import settings
@@ -75,3 +76,12 @@ class Counts(unittest.TestCase):
     def test_sum(self):
         self.assertEqual(str(ktap.Counts(1, 2, 3) + ktap.Counts(10, 20, 30)),
                          "11 passed, 22 failed, 33 skipped")
+
+
+class Meter(unittest.TestCase):
+    def test_counts_lines_that_come_in_pieces(self):
+        meter = ktap.Meter(mock.Mock())
+        for piece in (b"TAP version 13\n1..3\nok 1 a\nn", b"ot ok 2 b\n", b"", b"# ok 3\nok 3"):
+            meter(piece)
+        self.assertEqual(meter.results, 2)
+        meter.progress.update.assert_called_with("2 results")

@@ -104,6 +104,11 @@ class Refresh(toy.ToyTest):
         self.commit("new: Add a blank")
         self.refused("new.c:2")
 
+    def test_refuses_an_empty_line_at_the_end_of_a_file(self):
+        self.write("new.c", "x\n\n")
+        self.commit("new: Add an empty line")
+        self.refused("new.c")
+
     def test_refuses_a_merge(self):
         self.git("checkout", "-q", "-b", "side")
         self.edit("two.c", "line 9\n", "")

@@ -2,6 +2,7 @@
 """Settings, configs, where the base comes from, what is said."""
 
 import io
+import os
 import pathlib
 import tempfile
 import unittest
@@ -112,7 +113,10 @@ class Progress(unittest.TestCase):
             log.write("".join(f"{number}\n" for number in range(100)))
             log.flush()
             text = Failure("it broke", log.name, tail=2).report()
-        self.assertEqual(text, f"error: it broke\n  | 98\n  | 99\n  full log: {log.name}")
+            bare = Failure("it broke", log.name, tail=0).report()
+        where = f"  full log: {os.path.relpath(log.name)}"
+        self.assertEqual(text, f"error: it broke\n  | 98\n  | 99\n{where}")
+        self.assertEqual(bare, f"error: it broke\n{where}")
 
 
 class StoredSeries(unittest.TestCase):

@@ -66,3 +66,11 @@ class Splat(unittest.TestCase):
         self.assertEqual((kind, number), ("WARNING", 3))
         lines = splat.excerpt(LOG, number)
         self.assertEqual((len(lines), lines[-1]), (4, LOG.splitlines()[5]))
+
+    def test_task(self):
+        log = ("[ 1.0] task:init state:S\n[ 1.0]  <TASK>\n[ 1.0]  </TASK>\n"
+               "[ 1.0] task:program         state:D stack:0\n[ 1.0]  <TASK>\n[ 1.0]  f+0x1/0x2\n"
+               "[ 1.0]  </TASK>\n[ 1.0] task:other state:S\n")
+        lines = splat.task(log, "program")
+        self.assertEqual((len(lines), lines[0][7:19], lines[-1]), (4, "task:program", "[ 1.0]  </TASK>"))
+        self.assertEqual(splat.task("", "program"), [])

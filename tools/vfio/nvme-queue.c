@@ -254,4 +254,3 @@ int nvme_status(const char *what, const struct nvme_completion *done)
 	return refuse(EIO, "%s: status code type %#x, status code %#x: %s",
 		      what, code >> 8, code & 0xff, nvme_errors[i].meaning);
 }
-

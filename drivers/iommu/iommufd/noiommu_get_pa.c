@@ -5,14 +5,17 @@
  * A device without an IOMMU has to be given physical addresses. They are in the
  * driverless HWPT that such a device is attached to, so a lookup is a read of
  * that page table. It is always that one, even where the IOAS serves an IOMMU
- * as well: an IOMMU driver's page table need not be readable, and once no
- * device without an IOMMU is left there is no reason to give out addresses.
+ * as well: an IOMMU driver's page table need not be readable, and without a
+ * driverless HWPT there is no device that could use the addresses.
  *
  * Holding iova_rwsem for read is all that it takes. An area with pages is fully
  * populated in every domain, and both removing a domain and taking the pages
  * from an area, which comes before unmapping, need iova_rwsem for write. The
  * exception is a dma-buf, which the exporter can revoke at any time: that is
  * under the pages' mutex.
+ *
+ * A run can be long. It is followed in batches, each of which finds the area
+ * and the domain anew, so that nobody waits long for iova_rwsem.
  */
 #include <linux/capability.h>
 #include <linux/iommu.h>
@@ -22,8 +25,16 @@
 #include "io_pagetable.h"
 #include "iommufd_private.h"
 
-/* Lookups between two chances to reschedule or to be killed */
+/* Lookups under one hold of iova_rwsem */
 #define IOPT_PA_BATCH 1024
+
+/* What is known of physically contiguous memory from iova on */
+struct iopt_pa_run {
+	unsigned long iova;
+	unsigned long last_iova; /* of what may be looked at */
+	unsigned long length;
+	phys_addr_t phys;
+};
 
 static struct iommu_domain *iopt_noiommu_domain(struct io_pagetable *iopt)
 {
@@ -38,59 +49,61 @@ static struct iommu_domain *iopt_noiommu_domain(struct io_pagetable *iopt)
 	return NULL;
 }
 
-/* Find how far memory is contiguous, from iova to last_iova at the most */
-static int iopt_contig_phys(struct iommu_domain *domain, unsigned long iova,
-			    unsigned long last_iova, phys_addr_t *phys,
-			    unsigned long *length)
+/*
+ * Extend the run by up to a batch. Every byte of an area with pages is in the
+ * domain, so there is always an answer, and 0 is an address like any other.
+ * Returns true if there may be more to find.
+ */
+static bool iopt_pa_extend(struct iommu_domain *domain, struct iopt_pa_run *run)
 {
 	unsigned long granule = 1UL << __ffs(domain->pgsize_bitmap);
-	unsigned long cur_last = iova | (granule - 1);
-	unsigned int n = 0;
+	unsigned long iova = run->iova + run->length;
+	phys_addr_t phys = iommu_iova_to_phys(domain, iova);
+	unsigned int n;
 
-	*phys = iommu_iova_to_phys(domain, iova);
-	while (cur_last < last_iova &&
-	       iommu_iova_to_phys(domain, cur_last + 1) - *phys ==
-		       cur_last + 1 - iova) {
-		cur_last += granule;
-		if (++n % IOPT_PA_BATCH)
-			continue;
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		cond_resched();
+	if (!run->length)
+		run->phys = phys;
+
+	for (n = 0; n != IOPT_PA_BATCH; n++) {
+		unsigned long cur_last = min(iova | (granule - 1),
+					     run->last_iova);
+
+		if (phys - run->phys != run->length)
+			return false;
+		run->length += cur_last - iova + 1;
+		if (cur_last == run->last_iova)
+			return false;
+		iova = cur_last + 1;
+		phys = iommu_iova_to_phys(domain, iova);
 	}
-	*length = min(cur_last, last_iova) - iova + 1;
-	return 0;
+	return true;
 }
 
-static int iopt_get_pa(struct io_pagetable *iopt, unsigned long iova,
-		       unsigned long last_iova, phys_addr_t *phys,
-		       unsigned long *length)
+/* Returns 1 if there may be more to find, 0 if the run is complete */
+static int iopt_get_pa(struct io_pagetable *iopt, struct iopt_pa_run *run)
 {
+	unsigned long iova = run->iova + run->length;
 	struct iommu_domain *domain;
 	struct iopt_area *area;
-	int rc;
 
 	guard(rwsem_read)(&iopt->iova_rwsem);
 
 	area = iopt_area_iter_first(iopt, iova, iova);
-	if (!area || !area->pages)
+	if (!area || !area->pages || iopt_area_iova(area) > run->iova)
 		return -ENOENT;
-	last_iova = min(last_iova, iopt_area_last_iova(area));
+	run->last_iova = min(run->last_iova, iopt_area_last_iova(area));
 
 	domain = iopt_noiommu_domain(iopt);
 	if (!domain)
 		return -EOPNOTSUPP;
 
 	if (!iopt_is_dmabuf(area->pages))
-		return iopt_contig_phys(domain, iova, last_iova, phys, length);
+		return iopt_pa_extend(domain, run);
 
-	mutex_lock(&area->pages->mutex);
+	guard(mutex)(&area->pages->mutex);
 	if (iopt_dmabuf_revoked(area->pages))
-		rc = -EINVAL;
-	else
-		rc = iopt_contig_phys(domain, iova, last_iova, phys, length);
-	mutex_unlock(&area->pages->mutex);
-	return rc;
+		return -EINVAL;
+	return iopt_pa_extend(domain, run);
 }
 
 /**
@@ -105,9 +118,8 @@ int iommufd_ioas_get_pa(struct iommufd_ucmd *ucmd)
 {
 	struct iommu_ioas_get_pa *cmd = ucmd->cmd;
 	u64 last_iova = ULONG_MAX;
+	struct iopt_pa_run run;
 	struct iommufd_ioas *ioas;
-	unsigned long length;
-	phys_addr_t phys;
 	int rc;
 
 	if (!capable(CAP_SYS_RAWIO))
@@ -123,12 +135,23 @@ int iommufd_ioas_get_pa(struct iommufd_ucmd *ucmd)
 	ioas = iommufd_get_ioas(ucmd->ictx, cmd->ioas_id);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
-	rc = iopt_get_pa(&ioas->iopt, cmd->iova, last_iova, &phys, &length);
+
+	run = (struct iopt_pa_run){
+		.iova = cmd->iova,
+		.last_iova = last_iova,
+	};
+	while ((rc = iopt_get_pa(&ioas->iopt, &run)) > 0) {
+		if (fatal_signal_pending(current)) {
+			rc = -EINTR;
+			break;
+		}
+		cond_resched();
+	}
 	iommufd_put_object(ucmd->ictx, &ioas->obj);
 	if (rc)
 		return rc;
 
-	cmd->out_phys = phys;
-	cmd->length = length;
+	cmd->out_phys = run.phys;
+	cmd->length = run.length;
 	return iommufd_ucmd_respond(ucmd, sizeof(*cmd));
 }

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef SELFTESTS_VFIO_NOIOMMU_UTILS_H
+#define SELFTESTS_VFIO_NOIOMMU_UTILS_H
+
+/*
+ * The ioctls of iommufd and of the VFIO cdev as functions. Unless said
+ * otherwise they return 0 or a negative errno, so that a test can name the
+ * error that it expects.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+
+#include <linux/capability.h>
+#include <linux/iommufd.h>
+#include <linux/types.h>
+#include <linux/vfio.h>
+
+#include <libvfio.h>
+
+/* IOMMU_IOAS_GET_PA without an array of extents */
+#define GET_PA_SIZE 40
+
+#define MAP_RW (IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE)
+
+static inline int ioctl_errno(int fd, unsigned long cmd, void *arg)
+{
+	return ioctl(fd, cmd, arg) ? -errno : 0;
+}
+
+static inline int device_bind(int device_fd, int iommufd, u32 *dev_id)
+{
+	struct vfio_device_bind_iommufd args = {
+		.argsz = sizeof(args),
+		.iommufd = iommufd,
+	};
+	int ret;
+
+	ret = ioctl_errno(device_fd, VFIO_DEVICE_BIND_IOMMUFD, &args);
+	if (!ret && dev_id)
+		*dev_id = args.out_devid;
+
+	return ret;
+}
+
+/* @pt_id: in: an IOAS or a HWPT; out: the HWPT that the device now uses */
+static inline int device_attach(int device_fd, u32 *pt_id)
+{
+	struct vfio_device_attach_iommufd_pt args = {
+		.argsz = sizeof(args),
+		.pt_id = *pt_id,
+	};
+	int ret;
+
+	ret = ioctl_errno(device_fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &args);
+	if (!ret)
+		*pt_id = args.pt_id;
+
+	return ret;
+}
+
+/* Returns the HWPT that the device got, a negative errno on failure */
+static inline s64 device_attach_to(int device_fd, u32 pt_id)
+{
+	int ret = device_attach(device_fd, &pt_id);
+
+	return ret ?: (s64)pt_id;
+}
+
+static inline int device_detach(int device_fd)
+{
+	struct vfio_device_detach_iommufd_pt args = {
+		.argsz = sizeof(args),
+	};
+
+	return ioctl_errno(device_fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &args);
+}
+
+static inline int device_get_info(int device_fd, u32 *flags)
+{
+	struct vfio_device_info args = {
+		.argsz = sizeof(args),
+	};
+	int ret;
+
+	ret = ioctl_errno(device_fd, VFIO_DEVICE_GET_INFO, &args);
+	if (!ret && flags)
+		*flags = args.flags;
+
+	return ret;
+}
+
+static inline int iommufd_open(void)
+{
+	int iommufd = open("/dev/iommu", O_RDWR);
+
+	VFIO_ASSERT_GE(iommufd, 0);
+	return iommufd;
+}
+
+static inline u32 ioas_alloc(int iommufd)
+{
+	struct iommu_ioas_alloc args = {
+		.size = sizeof(args),
+	};
+
+	ioctl_assert(iommufd, IOMMU_IOAS_ALLOC, &args);
+	return args.out_ioas_id;
+}
+
+static inline int object_destroy(int iommufd, u32 id)
+{
+	struct iommu_destroy args = {
+		.size = sizeof(args),
+		.id = id,
+	};
+
+	return ioctl_errno(iommufd, IOMMU_DESTROY, &args);
+}
+
+static inline int hwpt_alloc(int iommufd, u32 dev_id, u32 pt_id, u32 flags,
+			     u32 *hwpt_id)
+{
+	struct iommu_hwpt_alloc args = {
+		.size = sizeof(args),
+		.flags = flags,
+		.dev_id = dev_id,
+		.pt_id = pt_id,
+	};
+	int ret;
+
+	ret = ioctl_errno(iommufd, IOMMU_HWPT_ALLOC, &args);
+	if (!ret)
+		*hwpt_id = args.out_hwpt_id;
+
+	return ret;
+}
+
+/* @iova: in with IOMMU_IOAS_MAP_FIXED_IOVA in @flags, out without */
+static inline int ioas_map(int iommufd, u32 ioas_id, void *vaddr, u64 length,
+			   u32 flags, u64 *iova)
+{
+	struct iommu_ioas_map args = {
+		.size = sizeof(args),
+		.flags = flags,
+		.ioas_id = ioas_id,
+		.user_va = (uintptr_t)vaddr,
+		.length = length,
+		.iova = *iova,
+	};
+	int ret;
+
+	ret = ioctl_errno(iommufd, IOMMU_IOAS_MAP, &args);
+	if (!ret)
+		*iova = args.iova;
+
+	return ret;
+}
+
+static inline int ioas_map_fixed(int iommufd, u32 ioas_id, void *vaddr,
+				 u64 length, u64 iova)
+{
+	return ioas_map(iommufd, ioas_id, vaddr, length,
+			MAP_RW | IOMMU_IOAS_MAP_FIXED_IOVA, &iova);
+}
+
+static inline int ioas_map_file(int iommufd, u32 ioas_id, int fd, u64 start,
+				u64 length, u32 flags, u64 *iova)
+{
+	struct iommu_ioas_map_file args = {
+		.size = sizeof(args),
+		.flags = flags,
+		.ioas_id = ioas_id,
+		.fd = fd,
+		.start = start,
+		.length = length,
+		.iova = *iova,
+	};
+	int ret;
+
+	ret = ioctl_errno(iommufd, IOMMU_IOAS_MAP_FILE, &args);
+	if (!ret)
+		*iova = args.iova;
+
+	return ret;
+}
+
+static inline int ioas_copy_fixed(int iommufd, u32 dst_ioas_id, u64 dst_iova,
+				  u32 src_ioas_id, u64 src_iova, u64 length)
+{
+	struct iommu_ioas_copy args = {
+		.size = sizeof(args),
+		.flags = MAP_RW | IOMMU_IOAS_MAP_FIXED_IOVA,
+		.dst_ioas_id = dst_ioas_id,
+		.src_ioas_id = src_ioas_id,
+		.length = length,
+		.dst_iova = dst_iova,
+		.src_iova = src_iova,
+	};
+
+	return ioctl_errno(iommufd, IOMMU_IOAS_COPY, &args);
+}
+
+static inline int ioas_unmap(int iommufd, u32 ioas_id, u64 iova, u64 length)
+{
+	struct iommu_ioas_unmap args = {
+		.size = sizeof(args),
+		.ioas_id = ioas_id,
+		.iova = iova,
+		.length = length,
+	};
+
+	return ioctl_errno(iommufd, IOMMU_IOAS_UNMAP, &args);
+}
+
+/*
+ * @length: in: the most bytes to look at, 0 for no limit; out: length of the
+ *          physically contiguous run that starts at @iova
+ * @phys: out: where it is
+ *
+ * Asserts what holds for every failure: nothing is written.
+ */
+static inline int ioas_get_pa(int iommufd, u32 ioas_id, u64 iova, u64 *length,
+			      u64 *phys)
+{
+	struct iommu_ioas_get_pa args, before;
+	int ret;
+
+	/* The struct may have grown since, and its padding is compared too */
+	memset(&args, 0, sizeof(args));
+	args.size = GET_PA_SIZE;
+	args.ioas_id = ioas_id;
+	args.iova = iova;
+	args.length = *length;
+	args.out_phys = 0xdeadbeefdeadbeefULL;
+	before = args;
+
+	ret = ioctl_errno(iommufd, IOMMU_IOAS_GET_PA, &args);
+	if (ret) {
+		VFIO_ASSERT_EQ(memcmp(&args, &before, sizeof(args)), 0,
+			       "A failing IOMMU_IOAS_GET_PA has written\n");
+		return ret;
+	}
+
+	/* Nothing but the two outputs may change */
+	*length = args.length;
+	*phys = args.out_phys;
+	args.length = before.length;
+	args.out_phys = before.out_phys;
+	VFIO_ASSERT_EQ(memcmp(&args, &before, sizeof(args)), 0);
+
+	return 0;
+}
+
+/* The address behind @iova, which has to have one */
+static inline u64 ioas_phys(int iommufd, u32 ioas_id, u64 iova)
+{
+	u64 length = 1;
+	u64 phys;
+
+	VFIO_ASSERT_EQ(ioas_get_pa(iommufd, ioas_id, iova, &length, &phys), 0);
+	VFIO_ASSERT_EQ(length, 1);
+
+	return phys;
+}
+
+/* A device, bound to an iommufd that has an IOAS; not attached */
+struct bound {
+	int device_fd;
+	int iommufd;
+	u32 dev_id;
+	u32 ioas_id;
+};
+
+static inline int device_open(const char *bdf)
+{
+	const char *path = vfio_pci_get_cdev_path(bdf);
+	int fd = open(path, O_RDWR);
+
+	VFIO_ASSERT_GE(fd, 0, "open(%s) failed\n", path);
+	free((void *)path);
+
+	return fd;
+}
+
+static inline void bound_init(struct bound *b, const char *bdf)
+{
+	b->device_fd = device_open(bdf);
+	b->iommufd = iommufd_open();
+	VFIO_ASSERT_EQ(device_bind(b->device_fd, b->iommufd, &b->dev_id), 0);
+	b->ioas_id = ioas_alloc(b->iommufd);
+}
+
+static inline void bound_cleanup(struct bound *b)
+{
+	VFIO_ASSERT_EQ(close(b->device_fd), 0);
+	VFIO_ASSERT_EQ(close(b->iommufd), 0);
+}
+
+/* The result of a lookup of which the address is of no interest */
+static inline int lookup(const struct bound *b, u64 iova, u64 length)
+{
+	u64 phys;
+
+	return ioas_get_pa(b->iommufd, b->ioas_id, iova, &length, &phys);
+}
+
+/*
+ * Does a lookup of at most @max bytes at @iova give the address @phys, and @run
+ * bytes that are contiguous from there on?
+ */
+static inline bool pa_is(const struct bound *b, u64 iova, u64 max, u64 phys,
+			 u64 run)
+{
+	u64 length = max, seen = 0;
+	int ret;
+
+	ret = ioas_get_pa(b->iommufd, b->ioas_id, iova, &length, &seen);
+	if (!ret && seen == phys && length == run)
+		return true;
+
+	fprintf(stderr, "# IOVA %#lx, at most %#lx bytes\n", iova, max);
+	fprintf(stderr, "#   Expected: %#lx bytes at %#lx\n", run, phys);
+	if (ret)
+		fprintf(stderr, "#   Observed: %s\n", strerror(-ret));
+	else
+		fprintf(stderr, "#   Observed: %#lx bytes at %#lx\n", length, seen);
+
+	return false;
+}
+
+/*
+ * Take CAP_SYS_RAWIO out of the effective set, or put it back from the
+ * permitted set.
+ */
+static inline void cap_sys_rawio_set(bool on)
+{
+	struct __user_cap_header_struct hdr = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	u32 *effective = &data[CAP_TO_INDEX(CAP_SYS_RAWIO)].effective;
+
+	VFIO_ASSERT_EQ(syscall(SYS_capget, &hdr, data), 0);
+
+	if (on)
+		*effective |= CAP_TO_MASK(CAP_SYS_RAWIO);
+	else
+		*effective &= ~CAP_TO_MASK(CAP_SYS_RAWIO);
+
+	VFIO_ASSERT_EQ(syscall(SYS_capset, &hdr, data), 0);
+}
+
+#endif /* SELFTESTS_VFIO_NOIOMMU_UTILS_H */
