@@ -8,6 +8,7 @@ from typing import Callable
 
 import diskread
 import guest
+import kselftest
 import ktap
 import machine
 import programs
@@ -33,7 +34,8 @@ def suites(settings, plain, debug):
         read("disk-debug", settings, debug),
         *(noiommu(name, "debug", settings, debug) for name in NOIOMMU),
         *(program(name, settings, debug, "iommu", name, limit=1200, patient=True)
-          for name in ("iommufd", "iommufd_fail_nth")),
+          for name in ("iommufd_noiommu", "iommufd", "iommufd_fail_nth")),
+        installed("vfio", settings, debug),
     ]
 
 
@@ -78,8 +80,20 @@ def noiommu(name, config, settings, kernel):
 
 def program(name, settings, kernel, suite, test, args=(), limit=600, patient=False):
     """A test program of the tree's selftests."""
+    def make_job():
+        return Job(program=programs.selftest(kernel, suite, test, patient), args=args)
+    return guest_suite(name, settings, kernel, make_job, limit)
+
+
+def installed(collection, settings, kernel):
+    """All of a kselftest collection, from an install and by its own runner."""
+    return guest_suite(f"kselftest-{collection}", settings, kernel,
+                       lambda: kselftest.job(kernel, collection), 1200)
+
+
+def guest_suite(name, settings, kernel, make_job, limit):
     def run():
-        job = Job(program=programs.selftest(kernel, suite, test, patient), args=args)
+        job = make_job()
         progress = Progress(name)
         result = guest.run(settings, kernel, job, name, limit, MEMORY, ktap.Meter(progress))
         progress.clear()

@@ -13,7 +13,8 @@ from kernel import environment
 from lock import exclusive
 from ui import Failure, Progress
 
-PATIENT = pathlib.Path(__file__).resolve().parent / "guest/patient-harness.h"
+GUEST = pathlib.Path(__file__).resolve().parent / "guest"
+PATIENT = GUEST / "patient-harness.h"
 
 
 def noiommu_nvme(kernel):

@@ -19,7 +19,7 @@
 
 #include <libvfio.h>
 
-#include "noiommu_edu.h"
+#include "lib/drivers/edu/registers.h"
 
 struct noiommu_devices {
 	const char *bdf;

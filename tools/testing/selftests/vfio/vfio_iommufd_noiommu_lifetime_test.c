@@ -27,7 +27,6 @@
 
 #include "noiommu_devices.h"
 #include "noiommu_dma.h"
-#include "noiommu_edu.h"
 #include "noiommu_mem.h"
 #include "noiommu_utils.h"
 
@@ -361,8 +360,8 @@ TEST_F(noiommu_pin, pages_stay)
 	ASSERT_EQ(0, memcmp(dma->dst.vaddr, dma->dst_bytes, dma->dst.size));
 
 	/* And writes, with bytes that are not those which it had from there */
-	edu_copy(dma->device, dma_phys(dma, dma->dst_iova + page_size),
-		 dma_phys(dma, dma->src_iova + src), EDU_DMA_MAX);
+	dma_copy_phys(dma, dma_phys(dma, dma->src_iova + src),
+		      dma_phys(dma, dma->dst_iova + page_size), EDU_DMA_MAX);
 	memcpy(dma->src_bytes + src, dma->dst_bytes + page_size, EDU_DMA_MAX);
 	if (in_process)
 		ASSERT_EQ(0, memcmp(dma->src.vaddr, dma->src_bytes,
@@ -479,7 +478,7 @@ TEST_F(noiommu_close, dma_after_iommufd)
 	iommu_cleanup(dma.iommu);
 	dma.iommu = NULL;
 
-	edu_copy(dma.device, src_phys, dst_phys, EDU_DMA_MAX);
+	dma_copy_phys(&dma, dst_phys, src_phys, EDU_DMA_MAX);
 	memcpy(dma.dst_bytes + 4 * getpagesize(),
 	       dma.src_bytes + 9 * getpagesize(), EDU_DMA_MAX);
 	ASSERT_EQ(0, memcmp(dma.dst.vaddr, dma.dst_bytes, dma.dst.size));
@@ -506,7 +505,7 @@ TEST_F(noiommu_close, killed)
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
-		iommu = iommu_init(MODE_IOMMUFD);
+		iommu = iommu_init(MODE_NOIOMMU);
 		device = vfio_pci_device_init(devices.bdf, iommu);
 		mem_map(&self->mem, iommu->iommufd, iommu->ioas_id, MAP_RW);
 		vfio_pci_config_writew(device, PCI_COMMAND,

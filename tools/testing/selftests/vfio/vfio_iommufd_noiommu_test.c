@@ -9,6 +9,7 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include <linux/io.h>
 #include <linux/iommufd.h>
 #include <linux/limits.h>
 #include <linux/sizes.h>
@@ -30,7 +32,6 @@
 
 #include "noiommu_devices.h"
 #include "noiommu_dma.h"
-#include "noiommu_edu.h"
 #include "noiommu_mem.h"
 #include "noiommu_utils.h"
 
@@ -1433,34 +1434,69 @@ TEST_F(noiommu_dma, no_dma_without_bus_master)
 	u16 command = vfio_pci_config_readw(dma->device, PCI_COMMAND);
 
 	/* Let the device have something to write first */
-	edu_dma_start(dma->device, dma_phys(dma, dma->src_iova), EDU_BUF,
-		      EDU_DMA_MAX, 0);
-	edu_dma_wait(dma->device);
+	dma_copy(dma, getpagesize(), 0, EDU_DMA_MAX);
+	ASSERT_EQ(0, memcmp(dma->dst.vaddr, dma->dst_bytes, dma->dst.size));
 
 	vfio_pci_config_writew(dma->device, PCI_COMMAND,
 			       command & ~PCI_COMMAND_MASTER);
-	edu_dma_start(dma->device, EDU_BUF, dma_phys(dma, dma->dst_iova),
-		      EDU_DMA_MAX, EDU_DMA_TO_RAM);
-	edu_dma_wait(dma->device);
+	dma_copy_phys(dma, dma_phys(dma, dma->dst_iova),
+		      dma_phys(dma, dma->src_iova), EDU_DMA_MAX);
 	ASSERT_EQ(0, memcmp(dma->dst.vaddr, dma->dst_bytes, dma->dst.size));
+}
+
+/*
+ * Wait for the first MSI, take it and acknowledge it to the device. Returns the
+ * reasons that the device gives for it.
+ */
+static u32 edu_irq_wait(struct vfio_pci_device *device)
+{
+	void *bar = device->bars[0].vaddr;
+	struct pollfd pfd = {
+		.fd = device->msi_eventfds[device->driver.msi],
+		.events = POLLIN,
+	};
+	u64 nr = 0;
+	u32 status;
+
+	VFIO_ASSERT_EQ(poll(&pfd, 1, 10000), 1, "No interrupt from edu\n");
+	VFIO_ASSERT_EQ(read(pfd.fd, &nr, sizeof(nr)), (ssize_t)sizeof(nr));
+	VFIO_ASSERT_EQ(nr, 1);
+
+	status = readl(bar + EDU_IRQ_STATUS);
+	writel(status, bar + EDU_IRQ_ACK);
+
+	return status;
+}
+
+/* One of the two transfers of a copy, with the interrupt that copies do without */
+static u32 edu_transfer(struct vfio_pci_device *device, u64 src, u64 dst,
+			u64 count, u32 flags)
+{
+	void *bar = device->bars[0].vaddr;
+
+	writeq(src, bar + EDU_DMA_SRC);
+	writeq(dst, bar + EDU_DMA_DST);
+	writeq(count, bar + EDU_DMA_COUNT);
+	writeq(EDU_DMA_RUN | EDU_DMA_IRQ | flags, bar + EDU_DMA_CMD);
+
+	return edu_irq_wait(device);
 }
 
 TEST_F(noiommu_dma, interrupt)
 {
 	struct dma *dma = &self->dma;
-	void *bar = edu_bar(dma->device);
+	void *bar = dma->device->bars[0].vaddr;
 	u64 value;
 
 	ASSERT_EQ(1, dma->device->msi_info.count);
-	vfio_pci_msi_enable(dma->device, 0, 1);
 
-	edu_dma_start(dma->device, dma_phys(dma, dma->src_iova), EDU_BUF, 64,
-		      EDU_DMA_IRQ);
-	ASSERT_EQ(EDU_IRQ_DMA, edu_irq_wait(dma->device));
-
-	edu_dma_start(dma->device, EDU_BUF, dma_phys(dma, dma->dst_iova), 64,
-		      EDU_DMA_TO_RAM | EDU_DMA_IRQ);
-	ASSERT_EQ(EDU_IRQ_DMA, edu_irq_wait(dma->device));
+	ASSERT_EQ(EDU_IRQ_DMA,
+		  edu_transfer(dma->device, dma_phys(dma, dma->src_iova),
+			       EDU_BUF, 64, 0));
+	ASSERT_EQ(EDU_IRQ_DMA,
+		  edu_transfer(dma->device, EDU_BUF,
+			       dma_phys(dma, dma->dst_iova), 64,
+			       EDU_DMA_TO_RAM));
 
 	/* The data is there by the time of the interrupt */
 	ASSERT_EQ(0, memcmp(dma->dst.vaddr, dma->src_bytes, 64));
@@ -1478,8 +1514,6 @@ TEST_F(noiommu_dma, interrupt)
 	ASSERT_EQ(-1, read(dma->device->msi_eventfds[0], &value,
 			   sizeof(value)));
 	ASSERT_EQ(EAGAIN, errno);
-
-	vfio_pci_msi_disable(dma->device);
 }
 
 int main(int argc, char *argv[])

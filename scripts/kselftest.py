@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A collection of the tree's selftests, installed and packed for the guest as
+anybody would install them on a machine of their own."""
+
+import shutil
+import subprocess
+
+import programs
+from initramfs import Job
+from lock import exclusive
+from ui import Failure
+
+
+def job(kernel, collection):
+    """What runs it in the guest: scripts/guest/kselftest.sh."""
+    return Job(program=programs.GUEST / "kselftest.sh", args=(collection,),
+               files={"kselftest.tar": packed(kernel, collection)})
+
+
+def packed(kernel, collection):
+    folder = kernel.settings.work / f"kselftest-{collection}"
+    archive = folder.with_suffix(".tar")
+    with exclusive(kernel.settings):
+        headers = programs.install_headers(kernel)
+        shutil.rmtree(folder, ignore_errors=True)
+        programs.run_make(kernel, f"kselftest-{collection}", f"install selftests of {collection}",
+                          ["-C", str(kernel.tree / "tools/testing/selftests"), "install",
+                           f"TARGETS={collection}", f"INSTALL_PATH={folder}",
+                           f"OUTPUT={folder}-build", f"KHDR_INCLUDES=-isystem {headers}/include",
+                           "FORCE_TARGETS=1"])
+        done = subprocess.run(["tar", "-C", str(folder), "-cf", str(archive), "."],
+                              capture_output=True, text=True)
+    if done.returncode:
+        raise Failure(f"cannot pack {folder}: {done.stderr.strip()}")
+    return archive

@@ -1,0 +1,1703 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Tests of devices that have no IOMMU
+ *
+ * A mock device made with MOCK_FLAGS_DEVICE_NOIOMMU stands in for the device.
+ * It is attached to an IOAS like any other, except that the HWPT is driverless
+ * and that IOMMU_IOAS_GET_PA reads the physical addresses back.
+ *
+ * What an address ought to be is never taken from iommufd. For user memory the
+ * page table of the CPU tells, read from /proc/self/pagemap while iommufd has
+ * the memory pinned so that it cannot move.
+ */
+#include <limits.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#define __EXPORTED_HEADERS__
+#include <linux/mman.h>
+#include <linux/vfio.h>
+
+#include "iommufd_utils.h"
+
+/* See Documentation/admin-guide/mm/pagemap.rst */
+#define PAGEMAP_PFN_MASK ((1ULL << 55) - 1)
+#define PAGEMAP_PRESENT_SHIFT 63
+
+/* Any IOVA does without an IOMMU, a mock IOMMU has to reach it as well here */
+#define TEST_IOVA MOCK_APERTURE_START
+
+#define NR_PAGES 16
+
+static unsigned long HUGEPAGE_SIZE;
+
+static __attribute__((constructor)) void setup_sizes(void)
+{
+	PAGE_SIZE = sysconf(_SC_PAGE_SIZE);
+	HUGEPAGE_SIZE = 2 * 1024 * 1024;
+
+	BUFFER_SIZE = PAGE_SIZE * NR_PAGES;
+	buffer = mmap(0, BUFFER_SIZE, PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert(buffer != MAP_FAILED);
+
+	mfd_buffer = memfd_mmap(BUFFER_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+				&mfd);
+	assert(mfd_buffer != MAP_FAILED);
+}
+
+/* The physical address that the CPU has for ptr */
+static __u64 cpu_phys(const void *ptr)
+{
+	size_t page_offset = (uintptr_t)ptr % PAGE_SIZE;
+	off_t offset = (uintptr_t)ptr / PAGE_SIZE * sizeof(__u64);
+	__u64 entry;
+	int fd;
+
+	/* Pinning alone does not put shared memory into the page table */
+	assert(!madvise((void *)ptr - page_offset, PAGE_SIZE,
+			MADV_POPULATE_READ));
+
+	fd = open("/proc/self/pagemap", O_RDONLY);
+	assert(fd != -1);
+	assert(pread(fd, &entry, sizeof(entry), offset) == sizeof(entry));
+	close(fd);
+
+	assert(entry >> PAGEMAP_PRESENT_SHIFT);
+	/* The PFN reads as 0 without CAP_SYS_ADMIN */
+	assert(entry & PAGEMAP_PFN_MASK);
+	return (entry & PAGEMAP_PFN_MASK) * PAGE_SIZE + page_offset;
+}
+
+/* How much of the memory at ptr is physically contiguous */
+static size_t cpu_contig(const void *ptr, size_t length)
+{
+	size_t contig = PAGE_SIZE - (uintptr_t)ptr % PAGE_SIZE;
+	__u64 phys = cpu_phys(ptr);
+
+	while (contig < length && cpu_phys(ptr + contig) == phys + contig)
+		contig += PAGE_SIZE;
+	return contig < length ? contig : length;
+}
+
+/*
+ * Read a range up to the end of the mapping that it is in. Every answer has to
+ * go exactly as far as memory is contiguous.
+ */
+static void __check_pa(struct __test_metadata *_metadata, int fd,
+		       __u32 ioas_id, __u64 iova, const void *ptr,
+		       size_t length)
+{
+	size_t done;
+	__u64 phys;
+	__u64 len;
+
+	for (done = 0; done != length; done += len) {
+		len = 0;
+		ASSERT_EQ(0, _test_ioctl_ioas_get_pa(fd, ioas_id, iova + done,
+						     &len, &phys));
+		ASSERT_EQ(cpu_phys(ptr + done), phys);
+		ASSERT_EQ(cpu_contig(ptr + done, length - done), len);
+	}
+}
+
+#define check_pa(ioas_id, iova, ptr, length) \
+	__check_pa(_metadata, self->fd, ioas_id, iova, ptr, length)
+
+/* Have the kernel check the page table of a mock IOMMU */
+#define check_mock_map(_hwpt_id, _iova, _ptr, _length)                         \
+	({                                                                     \
+		struct iommu_test_cmd check_map_cmd = {                        \
+			.size = sizeof(check_map_cmd),                         \
+			.op = IOMMU_TEST_OP_MD_CHECK_MAP,                      \
+			.id = _hwpt_id,                                        \
+			.check_map = { .iova = _iova,                          \
+				       .length = _length,                      \
+				       .uptr = (uintptr_t)(_ptr) },            \
+		};                                                             \
+		ASSERT_EQ(0, ioctl(self->fd,                                   \
+				   _IOMMU_TEST_CMD(IOMMU_TEST_OP_MD_CHECK_MAP),\
+				   &check_map_cmd));                           \
+	})
+
+#define test_cmd_mock_noiommu(pt_id, stdev_id, hwpt_id, idev_id)            \
+	test_cmd_mock_domain_flags(pt_id, MOCK_FLAGS_DEVICE_NOIOMMU,        \
+				   stdev_id, hwpt_id, idev_id)
+#define test_err_mock_noiommu(_errno, pt_id)                                \
+	test_err_mock_domain_flags(_errno, pt_id, MOCK_FLAGS_DEVICE_NOIOMMU, \
+				   NULL, NULL)
+
+#define test_ioctl_ioas_huge_pages(_ioas_id, _enable)                 \
+	({                                                            \
+		struct iommu_option option_cmd = {                    \
+			.size = sizeof(option_cmd),                   \
+			.option_id = IOMMU_OPTION_HUGE_PAGES,         \
+			.op = IOMMU_OPTION_OP_SET,                    \
+			.object_id = _ioas_id,                        \
+			.val64 = _enable,                             \
+		};                                                    \
+		ASSERT_EQ(0, ioctl(self->fd, IOMMU_OPTION,            \
+				   &option_cmd));                     \
+	})
+
+static void *mmap_hugetlb(size_t length)
+{
+	return mmap(0, length, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_2MB |
+			    MAP_POPULATE,
+		    -1, 0);
+}
+
+/*
+ * Pages of the file that are contiguous when mapped in order cannot be when
+ * mapped in reverse
+ */
+static void *mmap_reversed(int fd, size_t length)
+{
+	size_t offset;
+	void *buf;
+
+	buf = mmap(0, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert(buf != MAP_FAILED);
+	for (offset = 0; offset != length; offset += PAGE_SIZE) {
+		void *ptr = buf + length - PAGE_SIZE - offset;
+		void *vrc = mmap(ptr, PAGE_SIZE, PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_FIXED, fd, offset);
+
+		assert(vrc == ptr);
+	}
+	return buf;
+}
+
+FIXTURE(noiommu)
+{
+	int fd;
+	uint32_t ioas_id;
+	uint32_t stdev_id;
+	uint32_t hwpt_id;
+	uint32_t device_id;
+};
+
+FIXTURE_SETUP(noiommu)
+{
+	self->fd = open("/dev/iommu", O_RDWR);
+	ASSERT_NE(-1, self->fd);
+	test_ioctl_ioas_alloc(&self->ioas_id);
+	test_cmd_mock_noiommu(self->ioas_id, &self->stdev_id, &self->hwpt_id,
+			      &self->device_id);
+}
+
+FIXTURE_TEARDOWN(noiommu)
+{
+	test_ioctl_set_default_memory_limit();
+	teardown_iommufd(self->fd, _metadata);
+}
+
+/* The buffer is mapped, and the device attached, like before a refused ioctl */
+#define check_unchanged()                                                    \
+	({                                                                   \
+		check_pa(self->ioas_id, TEST_IOVA, buffer, BUFFER_SIZE);     \
+		check_refs(buffer, BUFFER_SIZE, 1);                          \
+		EXPECT_ERRNO(EBUSY,                                          \
+			     _test_ioctl_destroy(self->fd, self->hwpt_id));  \
+		test_cmd_mock_domain_replace(self->stdev_id, self->hwpt_id); \
+	})
+
+TEST_F(noiommu, auto_destroy)
+{
+	test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, TEST_IOVA);
+	check_refs(buffer, BUFFER_SIZE, 1);
+}
+
+TEST_F(noiommu, bind)
+{
+	/* iommufd does not choose between the two ways to bind */
+	test_err_mock_domain_flags(EINVAL, self->ioas_id,
+				   MOCK_FLAGS_DEVICE_NO_IOMMU, NULL, NULL);
+	test_err_mock_domain_flags(EINVAL, self->ioas_id,
+				   MOCK_FLAGS_DEVICE_BIND_NOIOMMU, NULL, NULL);
+}
+
+TEST_F(noiommu, attach_ioas)
+{
+	uint32_t stdev_id;
+	uint32_t hwpt_id;
+
+	/* Devices without an IOMMU share the automatic HWPT */
+	test_cmd_mock_noiommu(self->ioas_id, &stdev_id, &hwpt_id, NULL);
+	ASSERT_EQ(self->hwpt_id, hwpt_id);
+
+	test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, TEST_IOVA);
+	check_pa(self->ioas_id, TEST_IOVA, buffer, BUFFER_SIZE);
+	check_refs(buffer, BUFFER_SIZE, 1);
+	EXPECT_ERRNO(EBUSY, _test_ioctl_destroy(self->fd, self->ioas_id));
+
+	/* The last device to leave takes the HWPT along, which unpins */
+	test_ioctl_destroy(self->stdev_id);
+	check_pa(self->ioas_id, TEST_IOVA, buffer, BUFFER_SIZE);
+	check_refs(buffer, BUFFER_SIZE, 1);
+	test_ioctl_destroy(stdev_id);
+	EXPECT_ERRNO(ENOENT, _test_ioctl_destroy(self->fd, hwpt_id));
+	check_refs(buffer, BUFFER_SIZE, 0);
+	test_err_ioctl_ioas_get_pa(EOPNOTSUPP, self->ioas_id, TEST_IOVA, 0);
+
+	/* Attach to what is mapped already */
+	test_cmd_mock_noiommu(self->ioas_id, &stdev_id, NULL, NULL);
+	check_pa(self->ioas_id, TEST_IOVA, buffer, BUFFER_SIZE);
+	check_refs(buffer, BUFFER_SIZE, 1);
+
+	test_ioctl_ioas_unmap(TEST_IOVA, BUFFER_SIZE);
+	check_refs(buffer, BUFFER_SIZE, 0);
+	test_err_ioctl_ioas_get_pa(ENOENT, self->ioas_id, TEST_IOVA, 0);
+
+	test_ioctl_destroy(stdev_id);
+	test_ioctl_destroy(self->ioas_id);
+}
+
+TEST_F(noiommu, attach_misaligned)
+{
+	uint32_t ioas_id;
+	__u64 iova;
+
+	/* Fine as long as nothing has to map it */
+	test_ioctl_ioas_alloc(&ioas_id);
+	test_ioctl_ioas_map_id(ioas_id, buffer + 512, PAGE_SIZE, &iova);
+	test_err_mock_noiommu(EADDRINUSE, ioas_id);
+	test_err_mock_domain_replace(EADDRINUSE, self->stdev_id, ioas_id);
+	check_refs(buffer, BUFFER_SIZE, 0);
+
+	test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, TEST_IOVA);
+	check_unchanged();
+}
+
+TEST_F(noiommu, attach_hwpt)
+{
+	uint32_t stdev_id[2];
+	uint32_t ioas_id;
+	uint32_t hwpt_id;
+	uint32_t out_id;
+	int i;
+
+	test_ioctl_ioas_alloc(&ioas_id);
+	test_ioctl_ioas_map_fixed_id(ioas_id, buffer, BUFFER_SIZE, TEST_IOVA);
+	test_err_ioctl_ioas_get_pa(EOPNOTSUPP, ioas_id, TEST_IOVA, 0);
+
+	/* The HWPT pins, no matter if a device is attached */
+	test_cmd_hwpt_alloc(self->device_id, ioas_id, 0, &hwpt_id);
+	check_pa(ioas_id, TEST_IOVA, buffer, BUFFER_SIZE);
+	check_refs(buffer, BUFFER_SIZE, 1);
+
+	for (i = 0; i != ARRAY_SIZE(stdev_id); i++) {
+		test_cmd_mock_noiommu(hwpt_id, &stdev_id[i], &out_id, NULL);
+		ASSERT_EQ(hwpt_id, out_id);
+		EXPECT_ERRNO(EBUSY, _test_ioctl_destroy(self->fd, hwpt_id));
+	}
+
+	/* Attaching to the IOAS does not choose it */
+	test_cmd_mock_domain_replace(self->stdev_id, ioas_id);
+	test_ioctl_destroy(stdev_id[0]);
+	EXPECT_ERRNO(EBUSY, _test_ioctl_destroy(self->fd, hwpt_id));
+	test_ioctl_destroy(stdev_id[1]);
+	test_ioctl_destroy(hwpt_id);
+	check_pa(ioas_id, TEST_IOVA, buffer, BUFFER_SIZE);
+	check_refs(buffer, BUFFER_SIZE, 1);
+
+	test_cmd_mock_domain_replace(self->stdev_id, self->ioas_id);
+	test_err_ioctl_ioas_get_pa(EOPNOTSUPP, ioas_id, TEST_IOVA, 0);
+	check_refs(buffer, BUFFER_SIZE, 0);
+	test_ioctl_destroy(ioas_id);
+}
+
+TEST_F(noiommu, replace)
+{
+	uint32_t hwpt_id[2];
+	uint32_t stdev_id;
+	uint32_t ioas_id;
+
+	test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, TEST_IOVA);
+	test_ioctl_ioas_alloc(&ioas_id);
+	test_ioctl_ioas_map_fixed_id(ioas_id, mfd_buffer, BUFFER_SIZE,
+				     TEST_IOVA);
+	test_cmd_hwpt_alloc(self->device_id, self->ioas_id, 0, &hwpt_id[0]);
+	test_cmd_hwpt_alloc(self->device_id, self->ioas_id, 0, &hwpt_id[1]);
+
+	/* The automatic HWPT is gone once it is replaced */
+	test_cmd_mock_domain_replace(self->stdev_id, hwpt_id[0]);
+	EXPECT_ERRNO(ENOENT, _test_ioctl_destroy(self->fd, self->hwpt_id));
+	EXPECT_ERRNO(EBUSY, _test_ioctl_destroy(self->fd, hwpt_id[0]));
+	check_pa(self->ioas_id, TEST_IOVA, buffer, BUFFER_SIZE);
+
+	/* Every device is alone in its group, the others stay where they are */
+	test_cmd_mock_noiommu(hwpt_id[0], &stdev_id, NULL, NULL);
+	test_cmd_mock_domain_replace(self->stdev_id, hwpt_id[1]);
+	test_cmd_mock_domain_replace(self->stdev_id, hwpt_id[1]);
+	EXPECT_ERRNO(EBUSY, _test_ioctl_destroy(self->fd, hwpt_id[0]));
+	EXPECT_ERRNO(EBUSY, _test_ioctl_destroy(self->fd, hwpt_id[1]));
+	test_ioctl_destroy(stdev_id);
+	test_ioctl_destroy(hwpt_id[0]);
+	check_pa(self->ioas_id, TEST_IOVA, buffer, BUFFER_SIZE);
+	check_refs(buffer, BUFFER_SIZE, 1);
+
+	test_err_mock_domain_replace(ENOENT, self->stdev_id, hwpt_id[0]);
+	test_err_mock_domain_replace(EINVAL, self->stdev_id, self->device_id);
+	check_pa(self->ioas_id, TEST_IOVA, buffer, BUFFER_SIZE);
+	EXPECT_ERRNO(EBUSY, _test_ioctl_destroy(self->fd, hwpt_id[1]));
+
+	/* Move to another IOAS, and back */
+	test_err_ioctl_ioas_get_pa(EOPNOTSUPP, ioas_id, TEST_IOVA, 0);
+	test_cmd_mock_domain_replace(self->stdev_id, ioas_id);
+	test_ioctl_destroy(hwpt_id[1]);
+	test_err_ioctl_ioas_get_pa(EOPNOTSUPP, self->ioas_id, TEST_IOVA, 0);
+	check_refs(buffer, BUFFER_SIZE, 0);
+	check_pa(ioas_id, TEST_IOVA, mfd_buffer, BUFFER_SIZE);
+	check_refs(mfd_buffer, BUFFER_SIZE, 1);
+
+	test_cmd_mock_domain_replace(self->stdev_id, self->ioas_id);
+	test_err_ioctl_ioas_get_pa(EOPNOTSUPP, ioas_id, TEST_IOVA, 0);
+	check_refs(mfd_buffer, BUFFER_SIZE, 0);
+	check_pa(self->ioas_id, TEST_IOVA, buffer, BUFFER_SIZE);
+	check_refs(buffer, BUFFER_SIZE, 1);
+	test_ioctl_destroy(ioas_id);
+}
+
+TEST_F(noiommu, no_pasid)
+{
+	const uint32_t pasid = 100;
+	uint32_t stdev_id;
+	uint32_t hwpt_id;
+
+	test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, TEST_IOVA);
+	test_err_hwpt_alloc(EOPNOTSUPP, self->device_id, self->ioas_id,
+			    IOMMU_HWPT_ALLOC_PASID, &hwpt_id);
+	test_err_pasid_attach(EINVAL, pasid, self->hwpt_id);
+	test_err_pasid_attach(EINVAL, pasid, self->ioas_id);
+	test_err_pasid_replace(EINVAL, pasid, self->hwpt_id);
+	test_err_pasid_replace(EINVAL, pasid, self->ioas_id);
+	ASSERT_EQ(0, test_cmd_pasid_check_hwpt(self->fd, self->stdev_id, pasid,
+					       0));
+	test_cmd_pasid_detach(pasid);
+	check_unchanged();
+
+	/* Nor does it help that the device itself knows PASIDs */
+	test_cmd_mock_domain_flags(self->ioas_id,
+				   MOCK_FLAGS_DEVICE_NOIOMMU |
+					   MOCK_FLAGS_DEVICE_PASID,
+				   &stdev_id, NULL, NULL);
+	EXPECT_ERRNO(EINVAL, _test_cmd_pasid_attach(self->fd, stdev_id, pasid,
+						    self->hwpt_id));
+	test_ioctl_destroy(stdev_id);
+
+	/* A device with an IOMMU cannot have it as the HWPT of a PASID */
+	test_cmd_mock_domain_flags(self->ioas_id, MOCK_FLAGS_DEVICE_PASID,
+				   &stdev_id, &hwpt_id, NULL);
+	EXPECT_ERRNO(EINVAL, _test_cmd_pasid_attach(self->fd, stdev_id, pasid,
+						    self->hwpt_id));
+	ASSERT_EQ(0, test_cmd_pasid_check_hwpt(self->fd, stdev_id, pasid, 0));
+	test_ioctl_destroy(stdev_id);
+	check_unchanged();
+}
+
+TEST_F(noiommu, no_nesting)
+{
+	struct iommu_hwpt_selftest data = {
+		.iotlb = IOMMU_TEST_IOTLB_DEFAULT,
+	};
+	struct iommu_hwpt_invalidate_selftest inv_req = {};
+	uint32_t parent_hwpt_id;
+	uint32_t num_inv = 1;
+	uint32_t device_id;
+	uint32_t stdev_id;
+	uint32_t hwpt_id;
+
+	test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, TEST_IOVA);
+	test_err_hwpt_alloc(EOPNOTSUPP, self->device_id, self->ioas_id,
+			    IOMMU_HWPT_ALLOC_NEST_PARENT, &hwpt_id);
+	/* There is no driver that could know the data */
+	test_err_hwpt_alloc_nested(EOPNOTSUPP, self->device_id, self->ioas_id,
+				   0, &hwpt_id, IOMMU_HWPT_DATA_SELFTEST, &data,
+				   sizeof(data));
+	test_err_hwpt_alloc_nested(EOPNOTSUPP, self->device_id, self->hwpt_id,
+				   0, &hwpt_id, IOMMU_HWPT_DATA_SELFTEST, &data,
+				   sizeof(data));
+	check_unchanged();
+
+	/* Neither kind of device nests on the HWPT of the other */
+	test_cmd_mock_domain(self->ioas_id, &stdev_id, NULL, &device_id);
+	test_cmd_hwpt_alloc(device_id, self->ioas_id,
+			    IOMMU_HWPT_ALLOC_NEST_PARENT, &parent_hwpt_id);
+	test_err_hwpt_alloc_nested(EOPNOTSUPP, self->device_id, parent_hwpt_id,
+				   0, &hwpt_id, IOMMU_HWPT_DATA_SELFTEST, &data,
+				   sizeof(data));
+	test_err_hwpt_alloc_nested(EINVAL, device_id, self->hwpt_id, 0,
+				   &hwpt_id, IOMMU_HWPT_DATA_SELFTEST, &data,
+				   sizeof(data));
+
+	/* A nested HWPT does not take it either */
+	test_cmd_hwpt_alloc_nested(device_id, parent_hwpt_id, 0, &hwpt_id,
+				   IOMMU_HWPT_DATA_SELFTEST, &data,
+				   sizeof(data));
+	test_err_mock_domain_replace(EINVAL, self->stdev_id, hwpt_id);
+	test_err_mock_noiommu(EINVAL, hwpt_id);
+	test_ioctl_destroy(hwpt_id);
+	test_ioctl_destroy(parent_hwpt_id);
+
+	/* There is no cache, and no user page table that it could hold */
+	test_err_hwpt_invalidate(EINVAL, self->hwpt_id, &inv_req,
+				 IOMMU_HWPT_INVALIDATE_DATA_SELFTEST,
+				 sizeof(inv_req), &num_inv);
+	check_unchanged();
+}
+
+TEST_F(noiommu, no_dirty_tracking)
+{
+	__u64 bitmap[1] = {};
+	uint32_t hwpt_id;
+
+	test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, TEST_IOVA);
+	test_err_hwpt_alloc(EOPNOTSUPP, self->device_id, self->ioas_id,
+			    IOMMU_HWPT_ALLOC_DIRTY_TRACKING, &hwpt_id);
+	ASSERT_EQ(-EOPNOTSUPP,
+		  _test_cmd_set_dirty_tracking(self->fd, self->hwpt_id, true));
+	ASSERT_EQ(-EOPNOTSUPP,
+		  _test_cmd_set_dirty_tracking(self->fd, self->hwpt_id, false));
+	EXPECT_ERRNO(EOPNOTSUPP,
+		     _test_cmd_get_dirty_bitmap(self->fd, self->hwpt_id,
+						BUFFER_SIZE, TEST_IOVA,
+						PAGE_SIZE, bitmap, 0));
+	check_unchanged();
+}
+
+TEST_F(noiommu, no_fault_queue)
+{
+	struct iommu_test_cmd trigger_cmd = {
+		.size = sizeof(trigger_cmd),
+		.op = IOMMU_TEST_OP_TRIGGER_IOPF,
+		.trigger_iopf = { .dev_id = self->device_id },
+	};
+	uint32_t fault_id;
+	uint32_t fault_fd;
+	uint32_t hwpt_id;
+
+	test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, TEST_IOVA);
+	test_ioctl_fault_alloc(&fault_id, &fault_fd);
+	test_err_hwpt_alloc_iopf(EOPNOTSUPP, self->device_id, self->ioas_id,
+				 fault_id, IOMMU_HWPT_FAULT_ID_VALID, &hwpt_id,
+				 IOMMU_HWPT_DATA_NONE, NULL, 0);
+	EXPECT_ERRNO(EINVAL,
+		     ioctl(self->fd,
+			   _IOMMU_TEST_CMD(IOMMU_TEST_OP_TRIGGER_IOPF),
+			   &trigger_cmd));
+	close(fault_fd);
+	test_ioctl_destroy(fault_id);
+	check_unchanged();
+}
+
+TEST_F(noiommu, no_viommu)
+{
+	struct iommu_hwpt_selftest data = {
+		.iotlb = IOMMU_TEST_IOTLB_DEFAULT,
+	};
+	uint32_t parent_hwpt_id;
+	uint32_t viommu_id;
+	uint32_t device_id;
+	uint32_t stdev_id;
+	uint32_t hwpt_id;
+	uint32_t vdev_id;
+
+	test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, TEST_IOVA);
+	test_err_viommu_alloc(EOPNOTSUPP, self->device_id, self->hwpt_id,
+			      IOMMU_VIOMMU_TYPE_SELFTEST, NULL, 0, &viommu_id);
+
+	/* The HWPT is no parent for the vIOMMU of another device */
+	test_cmd_mock_domain(self->ioas_id, &stdev_id, NULL, &device_id);
+	test_err_viommu_alloc(EINVAL, device_id, self->hwpt_id,
+			      IOMMU_VIOMMU_TYPE_SELFTEST, NULL, 0, &viommu_id);
+
+	/* The device has no place behind the vIOMMU of another device */
+	test_cmd_hwpt_alloc(device_id, self->ioas_id,
+			    IOMMU_HWPT_ALLOC_NEST_PARENT, &parent_hwpt_id);
+	test_err_viommu_alloc(EOPNOTSUPP, self->device_id, parent_hwpt_id,
+			      IOMMU_VIOMMU_TYPE_SELFTEST, NULL, 0, &viommu_id);
+	test_cmd_viommu_alloc(device_id, parent_hwpt_id,
+			      IOMMU_VIOMMU_TYPE_SELFTEST, NULL, 0, &viommu_id);
+	test_err_vdevice_alloc(EINVAL, viommu_id, self->device_id, 0x99,
+			       &vdev_id);
+	test_err_hwpt_alloc_nested(EINVAL, self->device_id, viommu_id, 0,
+				   &hwpt_id, IOMMU_HWPT_DATA_SELFTEST, &data,
+				   sizeof(data));
+	test_ioctl_destroy(viommu_id);
+	test_ioctl_destroy(parent_hwpt_id);
+	check_unchanged();
+}
+
+TEST_F(noiommu, no_hw_info)
+{
+	struct iommu_test_hw_info info;
+
+	test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, TEST_IOVA);
+	test_err_get_hw_info(EOPNOTSUPP, self->device_id,
+			     IOMMU_HW_INFO_TYPE_DEFAULT, NULL, 0);
+	test_err_get_hw_info(EOPNOTSUPP, self->device_id,
+			     IOMMU_HW_INFO_TYPE_DEFAULT, &info, sizeof(info));
+	test_err_get_hw_info(EOPNOTSUPP, self->device_id,
+			     IOMMU_HW_INFO_TYPE_SELFTEST, &info, sizeof(info));
+	check_unchanged();
+}
+
+/* Each kind of device attaches to HWPTs of its kind only */
+TEST_F(noiommu, wrong_hwpt)
+{
+	uint32_t mock_manual_id;
+	uint32_t mock_stdev_id;
+	uint32_t mock_hwpt_id;
+	uint32_t device_id;
+	uint32_t hwpt_id;
+
+	test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, TEST_IOVA);
+	test_cmd_hwpt_alloc(self->device_id, self->ioas_id, 0, &hwpt_id);
+	test_err_mock_domain(EINVAL, self->hwpt_id, NULL, NULL);
+	test_err_mock_domain(EINVAL, hwpt_id, NULL, NULL);
+	check_unchanged();
+
+	test_cmd_mock_domain(self->ioas_id, &mock_stdev_id, &mock_hwpt_id,
+			     &device_id);
+	test_cmd_hwpt_alloc(device_id, self->ioas_id, 0, &mock_manual_id);
+	test_err_mock_domain_replace(EINVAL, mock_stdev_id, self->hwpt_id);
+	test_err_mock_domain_replace(EINVAL, mock_stdev_id, hwpt_id);
+	check_mock_map(mock_hwpt_id, TEST_IOVA, buffer, BUFFER_SIZE);
+	EXPECT_ERRNO(EBUSY, _test_ioctl_destroy(self->fd, mock_hwpt_id));
+	/* Nothing holds on to the one that was refused */
+	test_ioctl_destroy(hwpt_id);
+
+	test_err_mock_noiommu(EINVAL, mock_hwpt_id);
+	test_err_mock_noiommu(EINVAL, mock_manual_id);
+	test_err_mock_domain_replace(EINVAL, self->stdev_id, mock_hwpt_id);
+	test_err_mock_domain_replace(EINVAL, self->stdev_id, mock_manual_id);
+	test_ioctl_destroy(mock_manual_id);
+	check_unchanged();
+}
+
+TEST_F(noiommu, iova_ranges)
+{
+	struct iommu_iova_range range;
+	struct iommu_ioas_iova_ranges ranges_cmd = {
+		.size = sizeof(ranges_cmd),
+		.ioas_id = self->ioas_id,
+		.num_iovas = 1,
+		.allowed_iovas = (uintptr_t)&range,
+	};
+	uint32_t stdev_id;
+
+	/* Nothing is reserved, an IOVA is never seen by the device */
+	ASSERT_EQ(0, ioctl(self->fd, IOMMU_IOAS_IOVA_RANGES, &ranges_cmd));
+	EXPECT_EQ(1, ranges_cmd.num_iovas);
+	EXPECT_EQ(0, range.start);
+	EXPECT_EQ(ULONG_MAX, range.last);
+	EXPECT_EQ(PAGE_SIZE, ranges_cmd.out_iova_alignment);
+
+	/* Out of reach of the IOMMU, which then can't be attached */
+	test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, 0);
+	test_err_mock_domain(EADDRINUSE, self->ioas_id, NULL, NULL);
+	check_pa(self->ioas_id, 0, buffer, BUFFER_SIZE);
+	test_ioctl_ioas_unmap(0, BUFFER_SIZE);
+
+	/* It is the IOMMU that narrows the range while it is there */
+	test_cmd_mock_domain(self->ioas_id, &stdev_id, NULL, NULL);
+	ASSERT_EQ(0, ioctl(self->fd, IOMMU_IOAS_IOVA_RANGES, &ranges_cmd));
+	EXPECT_EQ(1, ranges_cmd.num_iovas);
+	EXPECT_EQ(MOCK_APERTURE_START, range.start);
+	EXPECT_EQ(MOCK_APERTURE_LAST, range.last);
+	test_err_ioctl_ioas_map_fixed(EINVAL, buffer, BUFFER_SIZE, 0);
+	test_ioctl_destroy(stdev_id);
+	test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, 0);
+	check_pa(self->ioas_id, 0, buffer, BUFFER_SIZE);
+}
+
+/* Fails without output, the arguments are the fields that matter */
+#define test_err_get_pa_cmd(_errno, ...)                                     \
+	({                                                                   \
+		struct iommu_ioas_get_pa cmd = {                             \
+			.size = sizeof(cmd),                                 \
+			.ioas_id = self->ioas_id,                            \
+			.iova = TEST_IOVA,                                   \
+			.length = PAGE_SIZE,                                 \
+			.out_phys = 0x5a5a,                                  \
+			__VA_ARGS__                                          \
+		};                                                           \
+		struct iommu_ioas_get_pa old = cmd;                          \
+									     \
+		EXPECT_ERRNO(_errno,                                         \
+			     ioctl(self->fd, IOMMU_IOAS_GET_PA, &cmd));      \
+		EXPECT_EQ(0, memcmp(&old, &cmd, sizeof(cmd)));               \
+	})
+
+TEST_F(noiommu, get_pa_fail)
+{
+	test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, TEST_IOVA);
+
+	test_err_get_pa_cmd(EOPNOTSUPP, .flags = 1);
+	test_err_get_pa_cmd(EOPNOTSUPP, .__reserved = 1);
+
+	/* Not an IOAS */
+	test_err_get_pa_cmd(ENOENT, .ioas_id = self->hwpt_id);
+	test_err_get_pa_cmd(ENOENT, .ioas_id = UINT32_MAX);
+
+	/* Not mapped */
+	test_err_get_pa_cmd(ENOENT, .iova = TEST_IOVA - 1);
+	test_err_get_pa_cmd(ENOENT, .iova = TEST_IOVA + BUFFER_SIZE);
+	test_err_get_pa_cmd(ENOENT, .iova = 0, .length = 0);
+
+	/* The last IOVA is in, one more is out */
+	test_err_get_pa_cmd(ENOENT, .iova = -(__u64)PAGE_SIZE);
+	test_err_get_pa_cmd(EOVERFLOW, .iova = -(__u64)PAGE_SIZE,
+			    .length = PAGE_SIZE + 1);
+	test_err_get_pa_cmd(EOVERFLOW, .length = UINT64_MAX);
+
+	/* Addresses are for those who may use them */
+	drop_cap(_metadata, CAP_SYS_RAWIO);
+	test_err_get_pa_cmd(EPERM);
+}
+
+TEST_F(noiommu, get_pa_length)
+{
+	const size_t offsets[] = { 0, 1, 511, 512, PAGE_SIZE / 2 + 1,
+				   PAGE_SIZE - 1, PAGE_SIZE, PAGE_SIZE + 8,
+				   BUFFER_SIZE - 1 };
+	const size_t lengths[] = { 1, 8, 512, PAGE_SIZE - 1, PAGE_SIZE,
+				   PAGE_SIZE + 1, BUFFER_SIZE, BUFFER_SIZE * 4 };
+	__u64 length;
+	__u64 phys;
+	int i, j;
+
+	test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, TEST_IOVA);
+	for (i = 0; i != ARRAY_SIZE(offsets); i++) {
+		for (j = 0; j != ARRAY_SIZE(lengths); j++) {
+			size_t left = BUFFER_SIZE - offsets[i];
+
+			length = lengths[j];
+			test_ioctl_ioas_get_pa(self->ioas_id,
+					       TEST_IOVA + offsets[i], &length,
+					       &phys);
+			ASSERT_EQ(cpu_phys(buffer + offsets[i]), phys);
+			ASSERT_EQ(cpu_contig(buffer + offsets[i],
+					     lengths[j] < left ? lengths[j] :
+								 left),
+				  length);
+		}
+	}
+}
+
+TEST_F(noiommu, get_pa_scattered)
+{
+	void *buf = mmap_reversed(mfd, BUFFER_SIZE);
+
+	test_ioctl_ioas_map_fixed(mfd_buffer, BUFFER_SIZE, TEST_IOVA);
+	test_ioctl_ioas_map_fixed(buf, BUFFER_SIZE, TEST_IOVA + BUFFER_SIZE);
+	check_pa(self->ioas_id, TEST_IOVA, mfd_buffer, BUFFER_SIZE);
+	check_pa(self->ioas_id, TEST_IOVA + BUFFER_SIZE, buf, BUFFER_SIZE);
+
+	/* Both ways of mapping the file find the same pages in it */
+	test_ioctl_ioas_unmap(TEST_IOVA, BUFFER_SIZE);
+	test_ioctl_ioas_map_fixed_file(mfd, 0, BUFFER_SIZE, TEST_IOVA);
+	check_pa(self->ioas_id, TEST_IOVA, mfd_buffer, BUFFER_SIZE);
+	ASSERT_EQ(cpu_phys(buf), cpu_phys(mfd_buffer + BUFFER_SIZE - PAGE_SIZE));
+}
+
+/* The pages arrive in the HWPT a few at a time */
+TEST_F(noiommu, get_pa_batches)
+{
+	size_t length = HUGEPAGE_SIZE;
+	uint32_t hwpt_id;
+	void *buf;
+
+	test_ioctl_set_temp_memory_limit(32);
+	test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, TEST_IOVA);
+	check_pa(self->ioas_id, TEST_IOVA, buffer, BUFFER_SIZE);
+
+	/* Fill another HWPT from this one, then from the user memory again */
+	test_cmd_hwpt_alloc(self->device_id, self->ioas_id, 0, &hwpt_id);
+	test_cmd_mock_domain_replace(self->stdev_id, hwpt_id);
+	check_pa(self->ioas_id, TEST_IOVA, buffer, BUFFER_SIZE);
+	test_ioctl_destroy(self->stdev_id);
+	test_ioctl_destroy(hwpt_id);
+	check_refs(buffer, BUFFER_SIZE, 0);
+	test_cmd_mock_noiommu(self->ioas_id, NULL, NULL, NULL);
+	check_pa(self->ioas_id, TEST_IOVA, buffer, BUFFER_SIZE);
+
+	buf = mmap_hugetlb(length);
+	if (buf == MAP_FAILED)
+		SKIP(return, "No huge page of 2 MiB");
+	test_ioctl_ioas_map_fixed(buf, length, TEST_IOVA + BUFFER_SIZE);
+	check_pa(self->ioas_id, TEST_IOVA + BUFFER_SIZE, buf, length);
+}
+
+TEST_F(noiommu, get_pa_adjacent)
+{
+	size_t half = HUGEPAGE_SIZE / 2;
+	__u64 length;
+	__u64 phys;
+	void *buf;
+
+	buf = mmap_hugetlb(HUGEPAGE_SIZE);
+	if (buf == MAP_FAILED)
+		SKIP(return, "No huge page of 2 MiB");
+
+	/* Contiguous in memory and in IOVA, but it is two mappings */
+	test_ioctl_ioas_map_fixed(buf, half, TEST_IOVA);
+	test_ioctl_ioas_map_fixed(buf + half, half, TEST_IOVA + half);
+	ASSERT_EQ(HUGEPAGE_SIZE, cpu_contig(buf, HUGEPAGE_SIZE));
+	check_pa(self->ioas_id, TEST_IOVA, buf, half);
+	check_pa(self->ioas_id, TEST_IOVA + half, buf + half, half);
+	length = HUGEPAGE_SIZE;
+	test_ioctl_ioas_get_pa(self->ioas_id, TEST_IOVA, &length, &phys);
+	ASSERT_EQ(half, length);
+	length = PAGE_SIZE * 2;
+	test_ioctl_ioas_get_pa(self->ioas_id, TEST_IOVA + half - PAGE_SIZE,
+			       &length, &phys);
+	ASSERT_EQ(PAGE_SIZE, length);
+	ASSERT_EQ(cpu_phys(buf + half - PAGE_SIZE), phys);
+
+	/* Neither side depends on the other */
+	test_ioctl_ioas_unmap(TEST_IOVA, half);
+	test_err_ioctl_ioas_get_pa(ENOENT, self->ioas_id, TEST_IOVA + half - 1,
+				   2);
+	check_pa(self->ioas_id, TEST_IOVA + half, buf + half, half);
+
+	/* The same memory, in the wrong order */
+	test_ioctl_ioas_map_fixed(buf, half, TEST_IOVA + 2 * half);
+	check_pa(self->ioas_id, TEST_IOVA + half, buf + half, half);
+	check_pa(self->ioas_id, TEST_IOVA + 2 * half, buf, half);
+}
+
+TEST_F(noiommu, no_large_pages)
+{
+	size_t length = HUGEPAGE_SIZE * 2;
+	void *buf;
+
+	test_ioctl_ioas_huge_pages(self->ioas_id, 0);
+	test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, TEST_IOVA);
+	check_pa(self->ioas_id, TEST_IOVA, buffer, BUFFER_SIZE);
+
+	/* How the HWPT stores it makes no difference to the answer */
+	buf = mmap_hugetlb(length);
+	if (buf == MAP_FAILED)
+		SKIP(return, "No huge pages of 2 MiB");
+	test_ioctl_ioas_map_fixed(buf, length, TEST_IOVA + length);
+	check_pa(self->ioas_id, TEST_IOVA + length, buf, length);
+}
+
+TEST_F(noiommu, split)
+{
+	struct iommu_vfio_ioas vfio_ioas_cmd = {
+		.size = sizeof(vfio_ioas_cmd),
+		.op = IOMMU_VFIO_IOAS_SET,
+		.ioas_id = self->ioas_id,
+	};
+	struct vfio_iommu_type1_dma_unmap unmap_cmd = {
+		.argsz = sizeof(unmap_cmd),
+		.iova = TEST_IOVA + HUGEPAGE_SIZE / 4,
+		.size = HUGEPAGE_SIZE / 2,
+	};
+	size_t quarter = HUGEPAGE_SIZE / 4;
+	__u64 last_iova = TEST_IOVA + HUGEPAGE_SIZE - PAGE_SIZE;
+	uint32_t hwpt_id;
+	void *buf;
+
+	buf = mmap_hugetlb(HUGEPAGE_SIZE);
+	if (buf == MAP_FAILED)
+		SKIP(return, "No huge page of 2 MiB");
+	ASSERT_EQ(0, ioctl(self->fd, IOMMU_VFIO_IOAS, &vfio_ioas_cmd));
+
+	/* A HWPT that may have large pages cannot be split */
+	test_ioctl_ioas_map_fixed(buf, HUGEPAGE_SIZE, TEST_IOVA);
+	EXPECT_ERRNO(ENOENT, ioctl(self->fd, VFIO_IOMMU_UNMAP_DMA, &unmap_cmd));
+	check_pa(self->ioas_id, TEST_IOVA, buf, HUGEPAGE_SIZE);
+	test_ioctl_ioas_unmap(TEST_IOVA, HUGEPAGE_SIZE);
+
+	test_ioctl_ioas_huge_pages(self->ioas_id, 0);
+	test_ioctl_ioas_map_fixed(buf, HUGEPAGE_SIZE, TEST_IOVA);
+	check_pa(self->ioas_id, TEST_IOVA, buf, HUGEPAGE_SIZE);
+
+	/* Punch a hole into the middle */
+	unmap_cmd.size = 2 * quarter;
+	ASSERT_EQ(0, ioctl(self->fd, VFIO_IOMMU_UNMAP_DMA, &unmap_cmd));
+	ASSERT_EQ(2 * quarter, unmap_cmd.size);
+	check_pa(self->ioas_id, TEST_IOVA, buf, quarter);
+	test_err_ioctl_ioas_get_pa(ENOENT, self->ioas_id, TEST_IOVA + quarter,
+				   0);
+	test_err_ioctl_ioas_get_pa(ENOENT, self->ioas_id,
+				   TEST_IOVA + 3 * quarter - 1, 2);
+	check_pa(self->ioas_id, TEST_IOVA + 3 * quarter, buf + 3 * quarter,
+		 quarter);
+
+	/* Take the last page, and fill the hole with a mapping of its own */
+	unmap_cmd.iova = last_iova;
+	unmap_cmd.size = PAGE_SIZE;
+	ASSERT_EQ(0, ioctl(self->fd, VFIO_IOMMU_UNMAP_DMA, &unmap_cmd));
+	test_ioctl_ioas_map_fixed(buf, 2 * quarter, TEST_IOVA + quarter);
+	check_pa(self->ioas_id, TEST_IOVA, buf, quarter);
+	check_pa(self->ioas_id, TEST_IOVA + quarter, buf, 2 * quarter);
+	check_pa(self->ioas_id, TEST_IOVA + 3 * quarter, buf + 3 * quarter,
+		 quarter - PAGE_SIZE);
+
+	/* The parts of a split mapping fill other HWPTs like any mapping */
+	test_cmd_hwpt_alloc(self->device_id, self->ioas_id, 0, &hwpt_id);
+	test_cmd_mock_domain_replace(self->stdev_id, hwpt_id);
+	check_pa(self->ioas_id, TEST_IOVA, buf, quarter);
+	check_pa(self->ioas_id, TEST_IOVA + quarter, buf, 2 * quarter);
+	check_pa(self->ioas_id, TEST_IOVA + 3 * quarter, buf + 3 * quarter,
+		 quarter - PAGE_SIZE);
+}
+
+FIXTURE(noiommu_last_iova)
+{
+	int fd;
+	uint32_t ioas_id;
+	uint32_t stdev_id;
+	uint32_t device_id;
+	void *buf;
+	size_t length;
+	__u64 iova;
+};
+
+FIXTURE_VARIANT(noiommu_last_iova)
+{
+	unsigned int memory_limit;
+	bool no_large_pages;
+	bool hugetlb;
+	bool reversed;
+};
+
+FIXTURE_SETUP(noiommu_last_iova)
+{
+	self->fd = -1;
+	if (variant->hugetlb) {
+		self->length = HUGEPAGE_SIZE;
+		self->buf = mmap_hugetlb(self->length);
+		if (self->buf == MAP_FAILED)
+			SKIP(return, "No huge page of 2 MiB");
+	} else {
+		self->length = BUFFER_SIZE;
+		self->buf = variant->reversed ? mmap_reversed(mfd, BUFFER_SIZE) :
+						buffer;
+	}
+	self->iova = -(__u64)self->length;
+
+	self->fd = open("/dev/iommu", O_RDWR);
+	ASSERT_NE(-1, self->fd);
+	if (variant->memory_limit)
+		test_ioctl_set_temp_memory_limit(variant->memory_limit);
+	test_ioctl_ioas_alloc(&self->ioas_id);
+	if (variant->no_large_pages)
+		test_ioctl_ioas_huge_pages(self->ioas_id, 0);
+	test_cmd_mock_noiommu(self->ioas_id, &self->stdev_id, NULL,
+			      &self->device_id);
+}
+
+FIXTURE_TEARDOWN(noiommu_last_iova)
+{
+	if (self->fd != -1)
+		test_ioctl_set_default_memory_limit();
+	teardown_iommufd(self->fd, _metadata);
+}
+
+FIXTURE_VARIANT_ADD(noiommu_last_iova, pages)
+{
+};
+
+FIXTURE_VARIANT_ADD(noiommu_last_iova, reversed)
+{
+	.reversed = true,
+};
+
+FIXTURE_VARIANT_ADD(noiommu_last_iova, batches)
+{
+	.memory_limit = 32,
+};
+
+FIXTURE_VARIANT_ADD(noiommu_last_iova, no_large_pages)
+{
+	.no_large_pages = true,
+};
+
+FIXTURE_VARIANT_ADD(noiommu_last_iova, hugetlb)
+{
+	.hugetlb = true,
+};
+
+FIXTURE_VARIANT_ADD(noiommu_last_iova, hugetlb_no_large_pages)
+{
+	.hugetlb = true,
+	.no_large_pages = true,
+};
+
+TEST_F(noiommu_last_iova, map)
+{
+	uint32_t hwpt_id;
+	__u64 length;
+	__u64 phys;
+
+	test_ioctl_ioas_map_fixed(self->buf, self->length, self->iova);
+	check_pa(self->ioas_id, self->iova, self->buf, self->length);
+	if (!variant->hugetlb)
+		check_refs(self->buf, self->length, 1);
+
+	length = 1;
+	test_ioctl_ioas_get_pa(self->ioas_id, ULONG_MAX, &length, &phys);
+	ASSERT_EQ(cpu_phys(self->buf + self->length - 1), phys);
+	ASSERT_EQ(1, length);
+	length = 0;
+	test_ioctl_ioas_get_pa(self->ioas_id, ULONG_MAX, &length, &phys);
+	ASSERT_EQ(1, length);
+	length = PAGE_SIZE;
+	test_ioctl_ioas_get_pa(self->ioas_id, -(__u64)PAGE_SIZE, &length,
+			       &phys);
+	ASSERT_EQ(PAGE_SIZE, length);
+	test_err_ioctl_ioas_get_pa(EOVERFLOW, self->ioas_id, ULONG_MAX, 2);
+
+	/* Fill a HWPT from the one before, from memory, and empty both */
+	test_cmd_hwpt_alloc(self->device_id, self->ioas_id, 0, &hwpt_id);
+	test_cmd_mock_domain_replace(self->stdev_id, hwpt_id);
+	check_pa(self->ioas_id, self->iova, self->buf, self->length);
+	test_ioctl_destroy(self->stdev_id);
+	test_ioctl_destroy(hwpt_id);
+	test_err_ioctl_ioas_get_pa(EOPNOTSUPP, self->ioas_id, ULONG_MAX, 1);
+	if (!variant->hugetlb)
+		check_refs(self->buf, self->length, 0);
+	test_cmd_mock_noiommu(self->ioas_id, &self->stdev_id, NULL, NULL);
+	check_pa(self->ioas_id, self->iova, self->buf, self->length);
+
+	test_ioctl_ioas_unmap(self->iova, self->length);
+	test_err_ioctl_ioas_get_pa(ENOENT, self->ioas_id, ULONG_MAX, 1);
+	if (!variant->hugetlb)
+		check_refs(self->buf, self->length, 0);
+
+	/* The range is free for use again */
+	test_ioctl_ioas_map_fixed(self->buf, PAGE_SIZE, -(__u64)PAGE_SIZE);
+	check_pa(self->ioas_id, -(__u64)PAGE_SIZE, self->buf, PAGE_SIZE);
+}
+
+TEST_F(noiommu_last_iova, copy)
+{
+	struct iommu_ioas_copy copy_cmd = {
+		.size = sizeof(copy_cmd),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE |
+			 IOMMU_IOAS_MAP_READABLE,
+		.src_ioas_id = self->ioas_id,
+		.src_iova = self->iova,
+		.dst_ioas_id = self->ioas_id,
+		.dst_iova = TEST_IOVA,
+		.length = self->length,
+	};
+
+	/* From the end of the address space, and to it */
+	test_ioctl_ioas_map_fixed(self->buf, self->length, self->iova);
+	ASSERT_EQ(0, ioctl(self->fd, IOMMU_IOAS_COPY, &copy_cmd));
+	check_pa(self->ioas_id, TEST_IOVA, self->buf, self->length);
+	test_ioctl_ioas_unmap(self->iova, self->length);
+
+	copy_cmd.src_iova = TEST_IOVA;
+	copy_cmd.dst_iova = self->iova;
+	ASSERT_EQ(0, ioctl(self->fd, IOMMU_IOAS_COPY, &copy_cmd));
+	check_pa(self->ioas_id, self->iova, self->buf, self->length);
+	test_ioctl_ioas_unmap(0, UINT64_MAX);
+	test_err_ioctl_ioas_get_pa(ENOENT, self->ioas_id, ULONG_MAX, 1);
+}
+
+TEST_F(noiommu, copy)
+{
+	struct iommu_ioas_copy copy_cmd = {
+		.size = sizeof(copy_cmd),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE |
+			 IOMMU_IOAS_MAP_READABLE,
+		.src_ioas_id = self->ioas_id,
+		.src_iova = TEST_IOVA,
+		.dst_ioas_id = self->ioas_id,
+		.dst_iova = TEST_IOVA + BUFFER_SIZE,
+		.length = BUFFER_SIZE,
+	};
+	uint32_t stdev_id;
+	uint32_t ioas_id;
+
+	test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, TEST_IOVA);
+
+	/* Inside the IOAS */
+	ASSERT_EQ(0, ioctl(self->fd, IOMMU_IOAS_COPY, &copy_cmd));
+	check_pa(self->ioas_id, TEST_IOVA, buffer, BUFFER_SIZE);
+	check_pa(self->ioas_id, TEST_IOVA + BUFFER_SIZE, buffer, BUFFER_SIZE);
+	check_refs(buffer, BUFFER_SIZE, 1);
+	test_ioctl_ioas_unmap(TEST_IOVA + BUFFER_SIZE, BUFFER_SIZE);
+	check_pa(self->ioas_id, TEST_IOVA, buffer, BUFFER_SIZE);
+	check_refs(buffer, BUFFER_SIZE, 1);
+
+	/* A part of it, to an IOAS where no device is */
+	test_ioctl_ioas_alloc(&ioas_id);
+	copy_cmd.src_iova += PAGE_SIZE;
+	copy_cmd.dst_ioas_id = ioas_id;
+	copy_cmd.dst_iova = 0;
+	copy_cmd.length = 2 * PAGE_SIZE;
+	ASSERT_EQ(0, ioctl(self->fd, IOMMU_IOAS_COPY, &copy_cmd));
+	test_err_ioctl_ioas_get_pa(EOPNOTSUPP, ioas_id, 0, 0);
+	test_cmd_mock_noiommu(ioas_id, &stdev_id, NULL, NULL);
+	check_pa(ioas_id, 0, buffer + PAGE_SIZE, 2 * PAGE_SIZE);
+
+	/* The copy stays when the source is gone */
+	test_ioctl_ioas_unmap(TEST_IOVA, BUFFER_SIZE);
+	check_refs(buffer, PAGE_SIZE, 0);
+	check_refs(buffer + PAGE_SIZE, 2 * PAGE_SIZE, 1);
+	check_pa(ioas_id, 0, buffer + PAGE_SIZE, 2 * PAGE_SIZE);
+
+	/* And back again */
+	copy_cmd.src_ioas_id = ioas_id;
+	copy_cmd.src_iova = 0;
+	copy_cmd.dst_ioas_id = self->ioas_id;
+	copy_cmd.dst_iova = TEST_IOVA;
+	ASSERT_EQ(0, ioctl(self->fd, IOMMU_IOAS_COPY, &copy_cmd));
+	test_ioctl_destroy(stdev_id);
+	test_ioctl_destroy(ioas_id);
+	check_pa(self->ioas_id, TEST_IOVA, buffer + PAGE_SIZE, 2 * PAGE_SIZE);
+}
+
+TEST_F(noiommu, change_process)
+{
+	struct iommu_ioas_change_process cmd = {
+		.size = sizeof(cmd),
+	};
+	pid_t parent = getpid();
+	int status;
+	pid_t child;
+	__u64 iova;
+
+	/* Without it nothing is accounted for */
+	drop_cap(_metadata, CAP_IPC_LOCK);
+
+	test_ioctl_ioas_map(buffer, PAGE_SIZE, &iova);
+	EXPECT_ERRNO(EINVAL, ioctl(self->fd, IOMMU_IOAS_CHANGE_PROCESS, &cmd));
+	check_pa(self->ioas_id, iova, buffer, PAGE_SIZE);
+	test_ioctl_ioas_unmap(iova, PAGE_SIZE);
+
+	test_ioctl_ioas_map_file(mfd, PAGE_SIZE, 2 * PAGE_SIZE, &iova);
+	check_pa(self->ioas_id, iova, mfd_buffer + PAGE_SIZE, 2 * PAGE_SIZE);
+	ASSERT_EQ(0, ioctl(self->fd, IOMMU_IOAS_CHANGE_PROCESS, &cmd));
+	check_pa(self->ioas_id, iova, mfd_buffer + PAGE_SIZE, 2 * PAGE_SIZE);
+
+	child = fork();
+	if (!child) {
+		long npin = 2 * PAGE_SIZE / 1024;
+
+		ASSERT_EQ(npin, get_vm_pinned(parent));
+		ASSERT_EQ(0, get_vm_pinned(getpid()));
+
+		ASSERT_EQ(0, ioctl(self->fd, IOMMU_IOAS_CHANGE_PROCESS, &cmd));
+
+		ASSERT_EQ(0, get_vm_pinned(parent));
+		ASSERT_EQ(npin, get_vm_pinned(getpid()));
+		check_pa(self->ioas_id, iova, mfd_buffer + PAGE_SIZE,
+			 2 * PAGE_SIZE);
+		exit(0);
+	}
+	ASSERT_NE(-1, child);
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	ASSERT_EQ(0, status);
+
+	/* The new owner is dead, the memory is still where the device has it */
+	check_pa(self->ioas_id, iova, mfd_buffer + PAGE_SIZE, 2 * PAGE_SIZE);
+	check_refs(mfd_buffer + PAGE_SIZE, 2 * PAGE_SIZE, 1);
+	test_ioctl_ioas_unmap(iova, 2 * PAGE_SIZE);
+	check_refs(mfd_buffer, BUFFER_SIZE, 0);
+}
+
+TEST_F(noiommu, fork_gone)
+{
+	__u64 expected_phys;
+	int pipefds[2];
+	int status;
+	pid_t child;
+	__u64 length;
+	__u64 phys;
+
+	/* Memory of a process that dies stays pinned where it was */
+	ASSERT_EQ(0, pipe(pipefds));
+	child = fork();
+	if (!child) {
+		void *buf = mmap(0, PAGE_SIZE, PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		ASSERT_NE(MAP_FAILED, buf);
+		memset(buf, 0x5a, PAGE_SIZE);
+		test_ioctl_ioas_map_fixed(buf, PAGE_SIZE, TEST_IOVA);
+		expected_phys = cpu_phys(buf);
+		ASSERT_EQ(sizeof(expected_phys),
+			  write(pipefds[1], &expected_phys,
+				sizeof(expected_phys)));
+		exit(0);
+	}
+	ASSERT_NE(-1, child);
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	ASSERT_EQ(0, status);
+	ASSERT_EQ(sizeof(expected_phys),
+		  read(pipefds[0], &expected_phys, sizeof(expected_phys)));
+
+	length = 0;
+	test_ioctl_ioas_get_pa(self->ioas_id, TEST_IOVA, &length, &phys);
+	ASSERT_EQ(expected_phys, phys);
+	ASSERT_EQ(PAGE_SIZE, length);
+
+	/* A HWPT can be filled from another, but no longer from the memory */
+	test_cmd_mock_domain_replace(self->stdev_id, self->ioas_id);
+	test_ioctl_ioas_get_pa(self->ioas_id, TEST_IOVA, &length, &phys);
+	ASSERT_EQ(expected_phys, phys);
+	test_ioctl_destroy(self->stdev_id);
+	test_err_mock_noiommu(EFAULT, self->ioas_id);
+	test_ioctl_ioas_unmap(TEST_IOVA, PAGE_SIZE);
+	test_cmd_mock_noiommu(self->ioas_id, NULL, NULL, NULL);
+}
+
+/* An access takes the pages from the HWPT where they are already pinned */
+TEST_F(noiommu, access)
+{
+	struct iommu_test_cmd access_cmd = {
+		.size = sizeof(access_cmd),
+		.op = IOMMU_TEST_OP_ACCESS_PAGES,
+		.access_pages = { .iova = TEST_IOVA,
+				  .length = BUFFER_SIZE,
+				  .uptr = (uintptr_t)buffer },
+	};
+	uint32_t access_pages_id;
+	uint32_t access_id;
+
+	test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, TEST_IOVA);
+	test_cmd_create_access(self->ioas_id, &access_id,
+			       MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES);
+	access_cmd.id = access_id;
+	/* Compares the pages with what is at uptr */
+	ASSERT_EQ(0, ioctl(self->fd,
+			   _IOMMU_TEST_CMD(IOMMU_TEST_OP_ACCESS_PAGES),
+			   &access_cmd));
+	check_refs(buffer, BUFFER_SIZE, 1);
+
+	/* It does not pin for the device, and takes over if that leaves */
+	test_ioctl_destroy(self->stdev_id);
+	test_err_ioctl_ioas_get_pa(EOPNOTSUPP, self->ioas_id, TEST_IOVA, 0);
+	check_refs(buffer, BUFFER_SIZE, 1);
+	test_cmd_mock_noiommu(self->ioas_id, &self->stdev_id, NULL, NULL);
+	check_pa(self->ioas_id, TEST_IOVA, buffer, BUFFER_SIZE);
+
+	access_pages_id = access_cmd.access_pages.out_access_pages_id;
+	test_cmd_destroy_access_pages(access_id, access_pages_id);
+	check_pa(self->ioas_id, TEST_IOVA, buffer, BUFFER_SIZE);
+	check_refs(buffer, BUFFER_SIZE, 1);
+	test_cmd_destroy_access(access_id);
+}
+
+TEST_F(noiommu, dmabuf)
+{
+	size_t buf_size = PAGE_SIZE * 4;
+	__u64 iova2;
+	__u64 iova;
+	__u64 length;
+	__u64 phys;
+	int dfd;
+	int i;
+
+	test_cmd_get_dmabuf(buf_size, &dfd);
+	test_ioctl_ioas_map_file(dfd, 0, buf_size, &iova);
+	test_ioctl_ioas_map_file(dfd, PAGE_SIZE, PAGE_SIZE * 2, &iova2);
+
+	/* Filled when it was mapped, and then by a HWPT that came later */
+	for (i = 0; i != 2; i++) {
+		length = 0;
+		test_ioctl_ioas_get_pa(self->ioas_id, iova, &length, &phys);
+		ASSERT_EQ(buf_size, length);
+		test_cmd_dmabuf_check_pa(dfd, 0, phys);
+		test_err_dmabuf_check_pa(EINVAL, dfd, 1, phys);
+
+		length = buf_size * 2;
+		test_ioctl_ioas_get_pa(self->ioas_id, iova + 513, &length,
+				       &phys);
+		ASSERT_EQ(buf_size - 513, length);
+		test_cmd_dmabuf_check_pa(dfd, 513, phys);
+
+		length = 0;
+		test_ioctl_ioas_get_pa(self->ioas_id, iova2, &length, &phys);
+		ASSERT_EQ(PAGE_SIZE * 2, length);
+		test_cmd_dmabuf_check_pa(dfd, PAGE_SIZE, phys);
+
+		test_ioctl_destroy(self->stdev_id);
+		test_err_ioctl_ioas_get_pa(EOPNOTSUPP, self->ioas_id, iova, 0);
+		test_cmd_mock_noiommu(self->ioas_id, &self->stdev_id, NULL,
+				      NULL);
+	}
+
+	/* The mapping keeps the memory */
+	close(dfd);
+	length = 0;
+	test_ioctl_ioas_get_pa(self->ioas_id, iova, &length, &phys);
+	test_ioctl_ioas_unmap(iova, buf_size);
+	test_err_ioctl_ioas_get_pa(ENOENT, self->ioas_id, iova, 0);
+}
+
+TEST_F(noiommu, dmabuf_revoke)
+{
+	size_t buf_size = PAGE_SIZE * 4;
+	uint32_t hwpt_id;
+	__u64 iova2;
+	__u64 iova;
+	__u64 length;
+	__u64 phys;
+	int dfd;
+
+	test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, TEST_IOVA);
+	test_cmd_get_dmabuf(buf_size, &dfd);
+	test_ioctl_ioas_map_file(dfd, 0, buf_size, &iova);
+
+	test_cmd_revoke_dmabuf(dfd, true);
+	test_err_ioctl_ioas_get_pa(EINVAL, self->ioas_id, iova, 0);
+	test_err_ioctl_ioas_get_pa(EINVAL, self->ioas_id, iova + 513, 1);
+	test_err_ioctl_ioas_map_file(ENODEV, dfd, 0, buf_size, &iova2);
+	check_pa(self->ioas_id, TEST_IOVA, buffer, BUFFER_SIZE);
+
+	/* A new HWPT has nothing to show for it either */
+	test_cmd_hwpt_alloc(self->device_id, self->ioas_id, 0, &hwpt_id);
+	test_cmd_mock_domain_replace(self->stdev_id, hwpt_id);
+	test_err_ioctl_ioas_get_pa(EINVAL, self->ioas_id, iova, 0);
+	check_pa(self->ioas_id, TEST_IOVA, buffer, BUFFER_SIZE);
+
+	/* The mapping remains revoked, only a new one is good */
+	test_cmd_revoke_dmabuf(dfd, false);
+	test_err_ioctl_ioas_get_pa(EINVAL, self->ioas_id, iova, 0);
+	test_ioctl_ioas_map_file(dfd, 0, buf_size, &iova2);
+	length = 0;
+	test_ioctl_ioas_get_pa(self->ioas_id, iova2, &length, &phys);
+	ASSERT_EQ(buf_size, length);
+	test_cmd_dmabuf_check_pa(dfd, 0, phys);
+
+	/* No address at all is the first thing to report */
+	test_ioctl_destroy(self->stdev_id);
+	test_ioctl_destroy(hwpt_id);
+	test_err_ioctl_ioas_get_pa(EOPNOTSUPP, self->ioas_id, iova, 0);
+	test_cmd_mock_noiommu(self->ioas_id, NULL, NULL, NULL);
+	test_err_ioctl_ioas_get_pa(EINVAL, self->ioas_id, iova, 0);
+	test_ioctl_ioas_unmap(iova, buf_size);
+	test_err_ioctl_ioas_get_pa(ENOENT, self->ioas_id, iova, 0);
+	close(dfd);
+}
+
+/* One IOAS with a device of each kind, attached in either order */
+FIXTURE(noiommu_mixed)
+{
+	int fd;
+	uint32_t ioas_id;
+	uint32_t stdev_id;
+	uint32_t hwpt_id;
+	uint32_t device_id;
+	uint32_t mock_stdev_id;
+	uint32_t mock_hwpt_id;
+	uint32_t mock_device_id;
+};
+
+FIXTURE_VARIANT(noiommu_mixed)
+{
+	unsigned int memory_limit;
+	bool iommu_first;
+	bool map_first;
+};
+
+FIXTURE_SETUP(noiommu_mixed)
+{
+	self->fd = open("/dev/iommu", O_RDWR);
+	ASSERT_NE(-1, self->fd);
+	if (variant->memory_limit)
+		test_ioctl_set_temp_memory_limit(variant->memory_limit);
+	test_ioctl_ioas_alloc(&self->ioas_id);
+	if (variant->map_first)
+		test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, TEST_IOVA);
+	if (variant->iommu_first)
+		test_cmd_mock_domain(self->ioas_id, &self->mock_stdev_id,
+				     &self->mock_hwpt_id,
+				     &self->mock_device_id);
+	test_cmd_mock_noiommu(self->ioas_id, &self->stdev_id, &self->hwpt_id,
+			      &self->device_id);
+	if (!variant->iommu_first)
+		test_cmd_mock_domain(self->ioas_id, &self->mock_stdev_id,
+				     &self->mock_hwpt_id,
+				     &self->mock_device_id);
+	if (!variant->map_first)
+		test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, TEST_IOVA);
+}
+
+FIXTURE_TEARDOWN(noiommu_mixed)
+{
+	test_ioctl_set_default_memory_limit();
+	teardown_iommufd(self->fd, _metadata);
+}
+
+FIXTURE_VARIANT_ADD(noiommu_mixed, iommu_first)
+{
+	.iommu_first = true,
+};
+
+FIXTURE_VARIANT_ADD(noiommu_mixed, noiommu_first)
+{
+};
+
+FIXTURE_VARIANT_ADD(noiommu_mixed, map_iommu_first)
+{
+	.map_first = true,
+	.iommu_first = true,
+};
+
+FIXTURE_VARIANT_ADD(noiommu_mixed, map_noiommu_first)
+{
+	.map_first = true,
+};
+
+FIXTURE_VARIANT_ADD(noiommu_mixed, iommu_first_batches)
+{
+	.memory_limit = 32,
+	.iommu_first = true,
+};
+
+FIXTURE_VARIANT_ADD(noiommu_mixed, noiommu_first_batches)
+{
+	.memory_limit = 32,
+};
+
+#define check_mixed()                                                         \
+	({                                                                    \
+		check_pa(self->ioas_id, TEST_IOVA, buffer, BUFFER_SIZE);      \
+		check_mock_map(self->mock_hwpt_id, TEST_IOVA, buffer,         \
+			       BUFFER_SIZE);                                  \
+		check_refs(buffer, BUFFER_SIZE, 1);                           \
+	})
+
+TEST_F(noiommu_mixed, attach)
+{
+	uint32_t hwpt_id;
+
+	ASSERT_NE(self->hwpt_id, self->mock_hwpt_id);
+	check_mixed();
+
+	/* Each finds its own in the list of HWPTs */
+	test_cmd_mock_noiommu(self->ioas_id, NULL, &hwpt_id, NULL);
+	ASSERT_EQ(self->hwpt_id, hwpt_id);
+	test_cmd_mock_domain(self->ioas_id, NULL, &hwpt_id, NULL);
+	ASSERT_EQ(self->mock_hwpt_id, hwpt_id);
+	check_mixed();
+}
+
+TEST_F(noiommu_mixed, noiommu_leaves)
+{
+	test_ioctl_destroy(self->stdev_id);
+	test_err_ioctl_ioas_get_pa(EOPNOTSUPP, self->ioas_id, TEST_IOVA, 0);
+	check_mock_map(self->mock_hwpt_id, TEST_IOVA, buffer, BUFFER_SIZE);
+	check_refs(buffer, BUFFER_SIZE, 1);
+
+	test_cmd_mock_noiommu(self->ioas_id, NULL, NULL, NULL);
+	check_mixed();
+	test_ioctl_ioas_unmap(TEST_IOVA, BUFFER_SIZE);
+	check_refs(buffer, BUFFER_SIZE, 0);
+}
+
+TEST_F(noiommu_mixed, iommu_leaves)
+{
+	test_ioctl_destroy(self->mock_stdev_id);
+	check_pa(self->ioas_id, TEST_IOVA, buffer, BUFFER_SIZE);
+	check_refs(buffer, BUFFER_SIZE, 1);
+
+	test_cmd_mock_domain(self->ioas_id, NULL, &self->mock_hwpt_id, NULL);
+	check_mixed();
+	test_ioctl_ioas_unmap(TEST_IOVA, BUFFER_SIZE);
+	check_refs(buffer, BUFFER_SIZE, 0);
+}
+
+TEST_F(noiommu_mixed, replace)
+{
+	uint32_t mock_hwpt_id;
+	uint32_t ioas_id;
+	uint32_t hwpt_id;
+
+	test_cmd_hwpt_alloc(self->device_id, self->ioas_id, 0, &hwpt_id);
+	test_cmd_hwpt_alloc(self->mock_device_id, self->ioas_id, 0,
+			    &mock_hwpt_id);
+	check_mixed();
+	test_cmd_mock_domain_replace(self->stdev_id, hwpt_id);
+	check_mixed();
+	test_cmd_mock_domain_replace(self->mock_stdev_id, mock_hwpt_id);
+	self->mock_hwpt_id = mock_hwpt_id;
+	check_mixed();
+
+	/* Both leave for another IOAS, and each comes back by itself */
+	test_ioctl_ioas_alloc(&ioas_id);
+	test_ioctl_ioas_map_fixed_id(ioas_id, mfd_buffer, BUFFER_SIZE,
+				     TEST_IOVA);
+	test_cmd_mock_domain_replace(self->stdev_id, ioas_id);
+	test_cmd_mock_domain_replace(self->mock_stdev_id, ioas_id);
+	check_pa(ioas_id, TEST_IOVA, mfd_buffer, BUFFER_SIZE);
+	check_mixed();
+	test_ioctl_destroy(hwpt_id);
+	test_err_ioctl_ioas_get_pa(EOPNOTSUPP, self->ioas_id, TEST_IOVA, 0);
+	test_cmd_mock_domain_replace(self->stdev_id, self->ioas_id);
+	check_mixed();
+	test_err_ioctl_ioas_get_pa(EOPNOTSUPP, ioas_id, TEST_IOVA, 0);
+	test_cmd_mock_domain_replace(self->mock_stdev_id, self->ioas_id);
+	check_mixed();
+	check_refs(mfd_buffer, BUFFER_SIZE, 0);
+	test_ioctl_destroy(mock_hwpt_id);
+	test_ioctl_destroy(ioas_id);
+}
+
+TEST_F(noiommu_mixed, dmabuf)
+{
+	size_t buf_size = PAGE_SIZE * 4;
+	__u64 length = 0;
+	__u64 iova;
+	__u64 phys;
+	int dfd;
+
+	test_cmd_get_dmabuf(buf_size, &dfd);
+	test_ioctl_ioas_map_file(dfd, 0, buf_size, &iova);
+	test_ioctl_ioas_get_pa(self->ioas_id, iova, &length, &phys);
+	ASSERT_EQ(buf_size, length);
+	test_cmd_dmabuf_check_pa(dfd, 0, phys);
+
+	test_ioctl_destroy(self->mock_stdev_id);
+	test_ioctl_ioas_get_pa(self->ioas_id, iova, &length, &phys);
+	test_cmd_dmabuf_check_pa(dfd, 0, phys);
+	test_cmd_revoke_dmabuf(dfd, true);
+	test_err_ioctl_ioas_get_pa(EINVAL, self->ioas_id, iova, 0);
+	close(dfd);
+}
+
+/*
+ * Have GET_PA meet mappings and devices that come and go. It may find a mapping
+ * or not, but whatever it returns has to be right. A second IOAS keeps the
+ * memory pinned so that there is only one right answer.
+ */
+#define RACE_NSEC 1000000000ULL
+#define RACE_SLOTS 4
+
+struct race {
+	int fd;
+	__u32 ioas_id;
+	__u64 phys[NR_PAGES];
+	bool stop;
+};
+
+struct race_thread {
+	struct race *race;
+	pthread_t thread;
+	unsigned int seed;
+	unsigned long found;
+	unsigned long done;
+	int error;
+};
+
+static __u64 race_iova(unsigned int slot)
+{
+	/* Adjacent, so that a lookup could run over into the next one */
+	return TEST_IOVA + slot * BUFFER_SIZE;
+}
+
+static bool race_stop(struct race_thread *t)
+{
+	return t->error || __atomic_load_n(&t->race->stop, __ATOMIC_RELAXED);
+}
+
+static void *race_map(void *arg)
+{
+	struct race_thread *t = arg;
+	struct race *race = t->race;
+
+	for (; !race_stop(t); t->done++) {
+		__u64 iova = race_iova(rand_r(&t->seed) % RACE_SLOTS);
+
+		if (_test_ioctl_ioas_map(race->fd, race->ioas_id, buffer,
+					 BUFFER_SIZE, &iova,
+					 IOMMU_IOAS_MAP_FIXED_IOVA |
+						 IOMMU_IOAS_MAP_READABLE |
+						 IOMMU_IOAS_MAP_WRITEABLE) &&
+		    errno != EEXIST)
+			t->error = errno;
+
+		/* EBUSY is for two threads that unmap the same */
+		iova = race_iova(rand_r(&t->seed) % RACE_SLOTS);
+		if (_test_ioctl_ioas_unmap(race->fd, race->ioas_id, iova,
+					   BUFFER_SIZE, NULL) &&
+		    errno != ENOENT && errno != EBUSY)
+			t->error = errno;
+	}
+	return NULL;
+}
+
+static void *race_attach(void *arg)
+{
+	struct race_thread *t = arg;
+	struct race *race = t->race;
+	__u32 stdev_id;
+	__u32 hwpt_id;
+
+	for (; !race_stop(t); t->done++) {
+		/* Every other time it is a device with an IOMMU */
+		__u32 flags = t->done % 2 ? 0 : MOCK_FLAGS_DEVICE_NOIOMMU;
+		__u32 idev_id;
+
+		if (_test_cmd_mock_domain_flags(race->fd, race->ioas_id, flags,
+						&stdev_id, NULL, &idev_id) ||
+		    _test_cmd_hwpt_alloc(race->fd, idev_id, race->ioas_id, 0, 0,
+					 &hwpt_id, IOMMU_HWPT_DATA_NONE, NULL,
+					 0) ||
+		    _test_cmd_mock_domain_replace(race->fd, stdev_id, hwpt_id,
+						  NULL) ||
+		    _test_ioctl_destroy(race->fd, stdev_id) ||
+		    _test_ioctl_destroy(race->fd, hwpt_id))
+			t->error = errno;
+	}
+	return NULL;
+}
+
+static void *race_get_pa(void *arg)
+{
+	struct race_thread *t = arg;
+	struct race *race = t->race;
+
+	for (; !race_stop(t); t->done++) {
+		unsigned int page = rand_r(&t->seed) % NR_PAGES;
+		__u64 iova = race_iova(rand_r(&t->seed) % RACE_SLOTS);
+		__u64 length = 0;
+		unsigned int i;
+		__u64 phys;
+
+		if (_test_ioctl_ioas_get_pa(race->fd, race->ioas_id,
+					    iova + page * PAGE_SIZE, &length,
+					    &phys)) {
+			if (errno != ENOENT)
+				t->error = errno;
+			continue;
+		}
+
+		t->found++;
+		if (!length || length % PAGE_SIZE ||
+		    length > (NR_PAGES - page) * PAGE_SIZE) {
+			t->error = ERANGE;
+			continue;
+		}
+		for (i = 0; i != length / PAGE_SIZE; i++)
+			if (race->phys[page + i] != phys + i * PAGE_SIZE)
+				t->error = EILSEQ;
+	}
+	return NULL;
+}
+
+TEST_F(noiommu, race)
+{
+	void *(*const fns[])(void *) = { race_map, race_map, race_attach,
+					 race_get_pa, race_get_pa };
+	struct race_thread threads[ARRAY_SIZE(fns)] = {};
+	struct timespec ts = {
+		.tv_sec = RACE_NSEC / 1000000000,
+		.tv_nsec = RACE_NSEC % 1000000000,
+	};
+	struct race race = {
+		.fd = self->fd,
+		.ioas_id = self->ioas_id,
+	};
+	unsigned long found = 0;
+	uint32_t ioas_id;
+	int i;
+
+	test_ioctl_ioas_alloc(&ioas_id);
+	test_cmd_mock_noiommu(ioas_id, NULL, NULL, NULL);
+	test_ioctl_ioas_map_fixed_id(ioas_id, buffer, BUFFER_SIZE, TEST_IOVA);
+	for (i = 0; i != NR_PAGES; i++)
+		race.phys[i] = cpu_phys(buffer + i * PAGE_SIZE);
+
+	for (i = 0; i != ARRAY_SIZE(fns); i++) {
+		threads[i].race = &race;
+		threads[i].seed = i;
+		ASSERT_EQ(0, pthread_create(&threads[i].thread, NULL, fns[i],
+					    &threads[i]));
+	}
+	nanosleep(&ts, NULL);
+	__atomic_store_n(&race.stop, true, __ATOMIC_RELAXED);
+	for (i = 0; i != ARRAY_SIZE(fns); i++)
+		ASSERT_EQ(0, pthread_join(threads[i].thread, NULL));
+
+	for (i = 0; i != ARRAY_SIZE(fns); i++) {
+		EXPECT_EQ(0, threads[i].error);
+		EXPECT_NE(0, threads[i].done);
+		found += threads[i].found;
+	}
+	EXPECT_NE(0, found);
+
+	test_ioctl_ioas_unmap(0, UINT64_MAX);
+	check_refs(buffer, BUFFER_SIZE, 1);
+	test_ioctl_ioas_unmap_id(ioas_id, TEST_IOVA, BUFFER_SIZE);
+	check_refs(buffer, BUFFER_SIZE, 0);
+}
+
+struct race_revoke {
+	int fd;
+	__u32 ioas_id;
+	__u64 iova;
+	__u64 phys;
+	unsigned long found;
+	int error;
+};
+
+static void *race_revoke(void *arg)
+{
+	struct race_revoke *race = arg;
+	__u64 length;
+	__u64 phys;
+
+	/* The same answer each time, until the dma-buf is gone */
+	do {
+		length = 0;
+		if (_test_ioctl_ioas_get_pa(race->fd, race->ioas_id, race->iova,
+					    &length, &phys)) {
+			__atomic_store_n(&race->error, errno, __ATOMIC_RELAXED);
+			return NULL;
+		}
+		__atomic_add_fetch(&race->found, 1, __ATOMIC_RELAXED);
+	} while (phys == race->phys && length == PAGE_SIZE * 4);
+	__atomic_store_n(&race->error, EILSEQ, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+TEST_F(noiommu, dmabuf_revoke_race)
+{
+	int i;
+
+	for (i = 0; i != 20; i++) {
+		struct race_revoke race = {
+			.fd = self->fd,
+			.ioas_id = self->ioas_id,
+		};
+		__u64 length = 0;
+		pthread_t thread;
+		int dfd;
+
+		test_cmd_get_dmabuf(PAGE_SIZE * 4, &dfd);
+		test_ioctl_ioas_map_file(dfd, 0, PAGE_SIZE * 4, &race.iova);
+		test_ioctl_ioas_get_pa(self->ioas_id, race.iova, &length,
+				       &race.phys);
+		test_cmd_dmabuf_check_pa(dfd, 0, race.phys);
+
+		ASSERT_EQ(0, pthread_create(&thread, NULL, race_revoke, &race));
+		while (!__atomic_load_n(&race.found, __ATOMIC_RELAXED) &&
+		       !__atomic_load_n(&race.error, __ATOMIC_RELAXED))
+			;
+		test_cmd_revoke_dmabuf(dfd, true);
+		/* Not even once after the revoke has returned */
+		test_err_ioctl_ioas_get_pa(EINVAL, self->ioas_id, race.iova, 0);
+		ASSERT_EQ(0, pthread_join(thread, NULL));
+		EXPECT_EQ(EINVAL, race.error);
+		test_ioctl_ioas_unmap(race.iova, PAGE_SIZE * 4);
+		close(dfd);
+	}
+}
+
+TEST_HARNESS_MAIN
