@@ -30,6 +30,7 @@ def suites(settings, plain, debug):
     return [
         Suite("scripts", lambda: scripts(settings)),
         read("disk-run", settings, plain),
+        refusals("refusals-run", settings, plain),
         *(noiommu(name, "run", settings, plain) for name in NOIOMMU),
         read("disk-debug", settings, debug),
         *(noiommu(name, "debug", settings, debug) for name in NOIOMMU),
@@ -65,6 +66,14 @@ def read(name, settings, kernel):
                    for how, report in zip(READS, reports)]
         return ktap.document(results + [(f"kernel log of {name}", result.trouble())])
     return Suite(name, run, name)
+
+
+def refusals(name, settings, kernel):
+    """What the driver says of devices that it cannot drive."""
+    def make_job():
+        return Job(program=programs.GUEST / "refusals.sh",
+                   files={"noiommu-nvme": programs.noiommu_nvme(kernel)})
+    return guest_suite(name, settings, kernel, make_job, 300)
 
 
 NOIOMMU = {  # our own tests: suite and program
