@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Each command is a small program in scripts/; `make help` lists them.
 
-export BASE CONFIG ACCEL LINUX RUN ARGS TIMEOUT TREE
+export BASE CONFIG ACCEL LINUX MACHINE RUN ARGS TIMEOUT TREE
 
-COMMANDS := run check kernel shell vm series refresh tree
+COMMANDS := run check check-long kernel shell vm series refresh tree
 
 help:
 	@cat scripts/help.txt

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The test suites of `make check`: each gives a KTAP document."""
+"""The test suites of `make check` and `make check-long`: each gives a KTAP
+document."""
 
 import dataclasses
 import subprocess
@@ -25,18 +26,41 @@ class Suite:
     log: str = ""   # of the guest's kernel, without folder and suffix
 
 
-def suites(settings, plain, debug):
-    """In the order of what is quick and what the rest builds on."""
+# The kernel config sets that they need, in the order of the functions' arguments
+KERNELS = ("run", "debug", "iommu", "nullgroup")
+LONG_KERNELS = ("run", "debug", "iommu", "nullgroup", "nogroup", "compat")
+
+
+def suites(settings, run, debug, iommu, nullgroup):
+    """Of make check, in the order of what is quick and what the rest builds on."""
     return [
         Suite("scripts", lambda: scripts(settings)),
-        read("disk-run", settings, plain),
-        refusals("refusals-run", settings, plain),
-        *(noiommu(name, "run", settings, plain) for name in NOIOMMU),
+        read("disk-run", settings, run),
+        refusals("refusals-run", settings, run),
+        *noiommu(settings, run, "run", "noiommu", "lifetime"),
         read("disk-debug", settings, debug),
-        *(noiommu(name, "debug", settings, debug) for name in NOIOMMU),
+        *noiommu(settings, debug, "debug", "noiommu", "lifetime"),
+        *noiommu(settings, debug, "debug", "reset", shape="ports"),
+        *noiommu(settings, nullgroup, "nullgroup", "mode", "reset", "removal", shape="ports"),
+        *noiommu(settings, iommu, "iommu", "mixed", shape="mixed"),
         *(program(name, settings, debug, "iommu", name, limit=1200, patient=True)
           for name in ("iommufd_noiommu", "iommufd", "iommufd_fail_nth")),
         installed("vfio", settings, debug),
+    ]
+
+
+def long_suites(settings, run, debug, iommu, nullgroup, nogroup, compat):
+    """Of make check-long: what make check has no time for."""
+    return [
+        *noiommu(settings, debug, "debug", "mode", "removal", shape="ports"),
+        *noiommu(settings, run, "slots", "reset", "removal", shape="slots"),
+        *noiommu(settings, nullgroup, "nullgroup", "noiommu", "lifetime"),
+        *noiommu(settings, nogroup, "nogroup", "noiommu", "lifetime"),
+        *noiommu(settings, nogroup, "nogroup", "mode", "reset", "removal", shape="ports"),
+        *noiommu(settings, compat, "compat", "noiommu", "lifetime"),
+        *noiommu(settings, compat, "compat", "mode", "reset", "removal", shape="ports"),
+        *noiommu(settings, iommu, "iommu", "noiommu", "lifetime", "mode", shape="mixed"),
+        *noiommu(settings, debug, "debug", "mixed", shape="mixed"),
     ]
 
 
@@ -79,12 +103,34 @@ def refusals(name, settings, kernel):
 NOIOMMU = {  # our own tests: suite and program
     "noiommu": "vfio_iommufd_noiommu_test",
     "lifetime": "vfio_iommufd_noiommu_lifetime_test",
+    "mode": "vfio_iommufd_noiommu_mode_test",
+    "reset": "vfio_iommufd_noiommu_reset_test",
+    "removal": "vfio_iommufd_noiommu_removal_test",
+    "mixed": "vfio_iommufd_noiommu_mixed_test",
 }
 
+# How the test that unplugs a device has the machine do it, see vm.Requests
+HOTPLUG = {f"NOIOMMU_{verb.upper()}": f"echo {verb} hot >/dev/ttyS2"
+           for verb in ("plug", "unplug")}
 
-def noiommu(name, config, settings, kernel):
-    return program(f"{name}-{config}", settings, kernel, "vfio", NOIOMMU[name],
-                   args=(machine.EDU,))
+
+def noiommu(settings, kernel, suffix, *names, shape="plain"):
+    """A suite for each of some of these tests."""
+    environment = HOTPLUG if machine.SHAPES[shape].hotplug else {}
+
+    def suite(name):
+        def make_job():
+            return Job(program=programs.selftest(kernel, "vfio", NOIOMMU[name]),
+                       args=(bdf(name, shape),), environment=environment)
+        return guest_suite(f"{name}-{suffix}", settings, kernel, make_job, 900, shape)
+    return [suite(name) for name in names]
+
+
+def bdf(name, shape):
+    """The device that a test is about; all of them are edu."""
+    if shape == "mixed":
+        return machine.BYPASS_EDU
+    return {"reset": machine.PAIR_EDU, "removal": machine.HOT_EDU}.get(name, machine.EDU)
 
 
 def program(name, settings, kernel, suite, test, args=(), limit=600, patient=False):
@@ -100,11 +146,12 @@ def installed(collection, settings, kernel):
                        lambda: kselftest.job(kernel, collection), 1200)
 
 
-def guest_suite(name, settings, kernel, make_job, limit):
+def guest_suite(name, settings, kernel, make_job, limit, shape="plain"):
     def run():
         job = make_job()
         progress = Progress(name)
-        result = guest.run(settings, kernel, job, name, limit, MEMORY, ktap.Meter(progress))
+        result = guest.run(settings, kernel, job, name, limit, MEMORY, ktap.Meter(progress),
+                           shape=shape)
         progress.clear()
         return ktap.of_program(name, result.output.decode(errors="replace").replace("\r", ""),
                                result.status, result.trouble())

@@ -15,6 +15,6 @@ def main(settings):
     kernel = Kernel(settings, settings.config or "run").build()
     say("the shell's `exit` turns the guest off; so does Ctrl-A x, at once")
     result = guest.run(settings, kernel, Job(shell=True), f"shell-{kernel.set.name}",
-                       interactive=True)
+                       interactive=True, shape=settings.machine)
     guest.require_sound(result)
     return result.status

@@ -21,6 +21,7 @@ def main(settings):
     kernel = Kernel(settings, settings.config or "run").build()
     job = Job(program=program, args=tuple(shlex.split(settings.args)))
     result = guest.run(settings, kernel, job, f"vm-{kernel.set.name}",
-                       limit=settings.timeout or guest.LIMIT, output=vm.to_stdout)
+                       limit=settings.timeout or guest.LIMIT, output=vm.to_stdout,
+                       shape=settings.machine)
     guest.require_sound(result)
     return result.status

@@ -15,13 +15,14 @@ LIMIT = 600  # seconds, for a program that the user gave
 
 
 def run(settings, kernel, job, name, limit=LIMIT, memory=2048, output=None,
-        interactive=False):
+        interactive=False, shape="plain"):
     """Runs a job on a built kernel; returns the vm.Result."""
     image = disk.make(settings.build / "disk.img")
     with tempfile.TemporaryDirectory(dir=settings.work, prefix="guest.") as scratch:
         def make_machine(which, its_job):
             archive = initramfs.make(kernel.tree, kernel.out, its_job, pathlib.Path(scratch))
-            return machine.Machine(which, kernel.image, archive, image, memory)
+            return machine.Machine(which, kernel.image, archive, image, memory,
+                                   shape=shape)
         chosen = accel.choose(settings, make_machine)
         return vm.run(make_machine(chosen, job), name, settings.work, limit, output,
                       interactive)

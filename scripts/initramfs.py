@@ -33,6 +33,7 @@ class Job:
 
     program: str = ""
     args: tuple = ()
+    environment: dict = dataclasses.field(default_factory=dict)  # of the program
     files: dict = dataclasses.field(default_factory=dict)  # name in /job: host file
     hugepages: int = 64
     shell: bool = False
@@ -54,7 +55,10 @@ def make(tree, out, job, folder):
 
 def job_list(job, folder):
     start, settings = folder / "start", folder / "settings"
-    start.write_text(f"/job/program {shlex.join(job.args)}\n" if job.program else "true\n")
+    exports = "".join(f"export {name}={shlex.quote(value)}\n"
+                      for name, value in job.environment.items())
+    start.write_text(exports + (f"/job/program {shlex.join(job.args)}\n" if job.program
+                                else "true\n"))
     settings.write_text(f"HUGEPAGES={job.hugepages or ''}\n"
                         f"SHELL_WANTED={'y' if job.shell else ''}\n"
                         f"SIZE={shlex.quote(terminal_size()) if job.shell else ''}\n")

@@ -17,6 +17,7 @@ class ConfigSet:
     name: str
     objects: int      # roughly; what a build from scratch makes
     fragments: list   # paths
+    base: str = ""    # the set whose objects the build starts from
 
 
 def load(folder, name):
@@ -24,9 +25,15 @@ def load(folder, name):
     sets = {}
     for line in (folder / "sets").read_text().splitlines():
         words = line.split()
-        if words and not words[0].startswith("#"):
-            sets[words[0]] = ConfigSet(words[0], int(words[1]),
-                                       [folder / word for word in words[2:]])
+        if not words or words[0].startswith("#"):
+            continue
+        fragments = [folder / word for word in words[2:]]
+        if words[1].isdigit():
+            sets[words[0]] = ConfigSet(words[0], int(words[1]), fragments)
+        else:
+            base = sets[words[1]]
+            sets[words[0]] = ConfigSet(words[0], base.objects, base.fragments + fragments,
+                                       base.name)
     if name not in sets:
         raise Failure(f"CONFIG={name}: no such set; there are {', '.join(sets)}")
     return sets[name]

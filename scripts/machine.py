@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The guest's hardware: a q35 without an IOMMU, with an nvme and an edu device,
-and the serial ports that keep kernel log, program output and status apart."""
+"""The guest's hardware: a q35 in one of several shapes, and the serial ports
+that keep kernel log, program output and status apart."""
 
 import dataclasses
 import pathlib
@@ -13,7 +13,95 @@ COMMAND_LINE = ("console=ttyS0,115200 loglevel=7 panic=-1 oops=panic unknown_nmi
 
 NVME = "0000:00:04.0"
 EDU = "0000:00:05.0"
+BYPASS_EDU = "0000:81:00.0"   # of the shape mixed: without an IOMMU
+PAIR_EDU = "0000:01:00.0"     # of the shapes with ports: reset with an nvme
+HOT_EDU = "0000:02:00.0"      # of the shapes with ports: can be unplugged
 SERIAL = "noiommu-0"   # the disk's
+
+
+@dataclasses.dataclass(frozen=True)
+class Device:
+    """One that QEMU has, or that it can be told to plug."""
+    driver: str
+    properties: dict
+
+    def option(self):
+        return ",".join([self.driver] + [f"{key}={value}" for key, value
+                                         in self.properties.items()])
+
+    def qmp(self):
+        return {"driver": self.driver, **self.properties}
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    devices: tuple
+    options: tuple = ()  # more of QEMU's
+    append: str = ""     # to the kernel's command line
+    disks: int = 1
+    hotplug: dict = dataclasses.field(default_factory=dict)  # name: one of the devices
+
+
+def device(driver, **properties):
+    return Device(driver, properties)
+
+
+def nvme(disk, **where):
+    """They all have the same blocks."""
+    return device("nvme", drive=f"disk{disk}", serial=f"noiommu-{disk}", **where)
+
+
+def edu(**where):
+    return device("edu", dma_mask=0xffffffffffffffff, **where)
+
+
+def port(name, slot, **options):
+    """A PCIe root port, whose bus is called like it. QEMU does not bring a faster
+    link up again after a reset if edu, which is no PCIe device, is behind it."""
+    where = {"x-speed": "5", "bus": "pcie.0", "addr": f"{15 + slot:x}.0"}
+    return device("pcie-root-port", id=name, chassis=slot, slot=slot, **{**where, **options})
+
+
+PLAIN = (nvme(0, bus="pcie.0", addr="04.0"), edu(bus="pcie.0", addr="05.0"))
+HOT = edu(id="hot", bus="hot-port")
+
+# No IOMMU. A pair of functions that have a reset in common, and a device that
+# comes and goes.
+PORTS = Shape(
+    (*PLAIN,
+     port("pair-port", 1),
+     edu(bus="pair-port", addr="00.0", multifunction="on"),
+     nvme(1, bus="pair-port", addr="00.1"),
+     port("hot-port", 2),
+     HOT),
+    disks=2, hotplug={"hot": HOT})
+
+SHAPES = {
+    # No IOMMU
+    "plain": Shape(PLAIN),
+
+    # An IOMMU, and a root bus that bypasses it. The IOMMU does not remap
+    # interrupts, for which KVM would have to be told; iommufd wants to know.
+    # kmemleak makes QEMU's ACPI code for that root bus take seconds, each time
+    # that one of its devices is opened.
+    "mixed": Shape(
+        (device("intel-iommu", intremap="off"),
+         *PLAIN,
+         device("pxb-pcie", id="bypass", bus="pcie.0", addr="10.0", bus_nr=0x80,
+                bypass_iommu="on"),
+         port("bypass-port", 1, bus="bypass", addr="00.0"),
+         edu(bus="bypass-port", addr="00.0", multifunction="on"),
+         nvme(1, bus="bypass-port", addr="00.1")),
+        append="intel_iommu=on iommufd.allow_unsafe_interrupts=1 kmemleak=off", disks=2),
+
+    # The pair is on a bus that is reset, the other is unplugged by ACPI
+    "ports": PORTS,
+
+    # The pair is in a slot that is reset, the other is unplugged by its port
+    "slots": dataclasses.replace(
+        PORTS, append="pcie_ports=native",
+        options=("-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off")),
+}
 
 
 @dataclasses.dataclass
@@ -25,10 +113,16 @@ class Machine:
     memory: int = 2048    # MiB
     cpus: int = 2
     append: str = ""
+    shape: str = "plain"
+
+    @property
+    def hotplug(self):
+        return SHAPES[self.shape].hotplug
 
     def command(self, log, status, monitor, interactive=False):
         """`log` and `status` are files, `monitor` a socket's number; the
         program's output is QEMU's."""
+        shape = SHAPES[self.shape]
         # Without a terminal's user there is no escape key: the bytes pass as they are
         program = "stdio,id=program,signal=off" + (",mux=on" if interactive else "")
         return [
@@ -36,22 +130,31 @@ class Machine:
             "-no-reboot", "-machine", "q35", *ACCELERATORS[self.accel],
             "-smp", str(self.cpus), "-m", str(self.memory),
             "-kernel", str(self.kernel), "-initrd", str(self.initramfs),
-            "-append", f"{COMMAND_LINE} {self.append}".strip(),
+            "-append", " ".join(filter(None, [COMMAND_LINE, shape.append, self.append])),
             "-chardev", f"file,id=log,path={escape(log)}", "-serial", "chardev:log",
             "-chardev", program, "-serial", "chardev:program",
             "-chardev", f"file,id=status,path={escape(status)}", "-serial", "chardev:status",
             "-chardev", f"socket,id=monitor,fd={monitor}",
             "-mon", "chardev=monitor,mode=control",
-            "-drive", f"if=none,id=disk,format=raw,snapshot=on,file={escape(self.disk)}",
-            "-device", f"nvme,drive=disk,serial={SERIAL},bus=pcie.0,addr=04.0",
-            "-device", "edu,dma_mask=0xffffffffffffffff,bus=pcie.0,addr=05.0",
+            *shape.options,
+            *disks(self.disk, shape.disks),
+            *(word for each in shape.devices for word in ("-device", each.option())),
         ]
 
 
+# With five levels of page tables, KASAN takes an interrupt that comes while the
+# kernel finds out about its processor for a wild access
 ACCELERATORS = {
-    "kvm": ["-accel", "kvm", "-cpu", "host"],
-    "tcg": ["-accel", "tcg,thread=multi", "-cpu", "max"],
+    "kvm": ["-accel", "kvm", "-cpu", "host,la57=off"],
+    "tcg": ["-accel", "tcg,thread=multi", "-cpu", "max,la57=off"],
 }
+
+
+def disks(path, count):
+    """Each has the file's content, and forgets what is written to it."""
+    for number in range(count):
+        yield from ("-drive", f"if=none,id=disk{number},format=raw,snapshot=on,"
+                              f"file={escape(path)}")
 
 
 def escape(path):

@@ -8,14 +8,14 @@ import sys
 from settings import from_environment
 from ui import Failure
 
-COMMANDS = ("run", "check", "kernel", "shell", "vm", "series", "refresh", "tree")
+COMMANDS = ("run", "check", "check-long", "kernel", "shell", "vm", "series", "refresh", "tree")
 
 
 def main(arguments):
     if len(arguments) != 1 or arguments[0] not in COMMANDS:
         print(f"usage: project.py {'|'.join(COMMANDS)}", file=sys.stderr)
         return 2
-    command = importlib.import_module("cmd_" + arguments[0])
+    command = importlib.import_module("cmd_" + arguments[0].replace("-", "_"))
     try:
         return command.main(from_environment()) or 0
     except Failure as failure:

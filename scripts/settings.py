@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 
+import machine
 from ui import Failure
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
@@ -21,6 +22,7 @@ class Settings:
     linux: str = ""     # the user's tree or tarball instead of Debian's
     run: str = ""       # program for the guest
     args: str = ""
+    machine: str = "plain"   # shape of the guest's hardware
     timeout: int = 0    # seconds for the program in the guest; 0: the command's own
     tree: str = ""      # what refresh reads instead of the made tree
     top: pathlib.Path = TOP
@@ -55,10 +57,13 @@ def from_environment(env=os.environ):
     accel = env.get("ACCEL") or "auto"
     if accel not in ACCELERATORS:
         raise Failure(f"ACCEL={accel}: one of {', '.join(ACCELERATORS)}")
+    shape = env.get("MACHINE") or "plain"
+    if shape not in machine.SHAPES:
+        raise Failure(f"MACHINE={shape}: one of {', '.join(machine.SHAPES)}")
     timeout = env.get("TIMEOUT") or "0"
     if not timeout.isdigit():
         raise Failure(f"TIMEOUT={timeout}: not a number of seconds")
     return Settings(base=base, config=env.get("CONFIG", ""), accel=accel,
                     linux=env.get("LINUX", ""), run=env.get("RUN", ""),
-                    args=env.get("ARGS", ""), timeout=int(timeout),
+                    args=env.get("ARGS", ""), machine=shape, timeout=int(timeout),
                     tree=env.get("TREE", ""))

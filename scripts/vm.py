@@ -71,8 +71,9 @@ def run(machine, name, work, limit, output=None, interactive=False):
                 command, stdin=None if interactive else subprocess.DEVNULL,
                 stdout=None if interactive else subprocess.PIPE, stderr=errors,
                 pass_fds=[monitor.far.fileno()])
+        requests = Requests(status, machine.hotplug, monitor)
         try:
-            collected, timed_out = follow(process, monitor, start + limit, output)
+            collected, timed_out = follow(process, monitor, start + limit, output, requests)
         finally:
             if process.poll() is None:
                 process.kill()
@@ -85,10 +86,11 @@ def run(machine, name, work, limit, output=None, interactive=False):
     return Result(exit_status, collected, log, booted, timed_out, seconds)
 
 
-def follow(process, monitor, deadline, output):
+def follow(process, monitor, deadline, output, requests):
     """Passes the output on until the machine is off: (output, timed out)."""
     if process.stdout is None:
-        process.wait()
+        while not ended(process):
+            requests.serve()
         return b"", False
     collected, timed_out = [], False
     with selectors.DefaultSelector() as selector:
@@ -111,18 +113,53 @@ def follow(process, monitor, deadline, output):
                 collected.append(data)
             if output:
                 output(data)
+            requests.serve()
     process.wait()
     return b"".join(collected), timed_out
 
 
-def read_status(path):
-    """(booted, exit status) from the whole lines that init wrote."""
+def ended(process):
+    """Whether it has, after waiting for that for a moment."""
     try:
-        lines = path.read_text(errors="replace").split("\n")
+        process.wait(TICK)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def status_lines(path):
+    """The whole lines that the guest wrote to its status port."""
+    try:
+        return path.read_text(errors="replace").split("\n")[:-1]
     except FileNotFoundError:
-        return False, None
-    ended = [line[5:] for line in lines[:-1] if line.startswith("exit ")]
-    return "booted" in lines, int(ended[0]) if ended and ended[0].isdigit() else None
+        return []
+
+
+def read_status(path):
+    """(booted, exit status) from what init wrote."""
+    lines = status_lines(path)
+    codes = [line[5:] for line in lines if line.startswith("exit ")]
+    return "booted" in lines, int(codes[0]) if codes and codes[0].isdigit() else None
+
+
+class Requests:
+    """What a guest asks of its machine by a line on the status port: `unplug` or
+    `plug`, and the name of a device that the machine's shape has for that. It
+    gets no answer, it has to look at its bus."""
+
+    def __init__(self, path, hotplug, monitor):
+        self.path, self.hotplug, self.monitor = path, hotplug, monitor
+        self.seen = 0
+
+    def serve(self):
+        lines = status_lines(self.path)[self.seen:]
+        self.seen += len(lines)
+        for verb, _, name in (line.partition(" ") for line in lines):
+            device = self.hotplug.get(name)
+            if device and verb == "unplug":
+                self.monitor.send("device_del", id=name)
+            elif device and verb == "plug":
+                self.monitor.send("device_add", **device.qmp())
 
 
 class Monitor:
@@ -136,9 +173,10 @@ class Monitor:
         self.near.close()
         self.far.close()
 
-    def send(self, command):
-        for name in ("qmp_capabilities", command):
-            self.near.sendall(json.dumps({"execute": name}).encode() + b"\n")
+    def send(self, command, **arguments):
+        for name, values in (("qmp_capabilities", {}), (command, arguments)):
+            message = {"execute": name, **({"arguments": values} if values else {})}
+            self.near.sendall(json.dumps(message).encode() + b"\n")
 
 
 def to_stdout(data):

@@ -109,7 +109,8 @@ class Follow(unittest.TestCase):
         process = subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE)
         self.addCleanup(process.stdout.close)
         with vm.Monitor() as monitor, mock.patch.object(vm, "NMI_GRACE", 0.2):
-            output, late = vm.follow(process, monitor, time.monotonic() + limit, None)
+            requests = vm.Requests(pathlib.Path("/none"), {}, monitor)
+            output, late = vm.follow(process, monitor, time.monotonic() + limit, None, requests)
             monitor.near.close()
             asked = monitor.far.recv(1000).decode()
         return output, late, [json.loads(line)["execute"] for line in asked.splitlines()]
@@ -125,7 +126,34 @@ class Follow(unittest.TestCase):
         self.assertLess(time.monotonic() - start, 10)
 
 
+class Requests(Folder):
+    def test_plug_and_unplug(self):
+        status = self.folder / "status"
+        device = machine.edu(id="hot", bus="port")
+        with vm.Monitor() as monitor:
+            requests = vm.Requests(status, {"hot": device}, monitor)
+            requests.serve()
+            for text in ("booted\nunpl", "ug hot\n", "unplug disk\nplug hot\n", "exit 0\n"):
+                with open(status, "a") as file:
+                    file.write(text)
+                requests.serve()
+            monitor.near.close()
+            asked = [json.loads(line) for line in monitor.far.recv(4000).decode().splitlines()]
+        self.assertEqual([message for message in asked if "arguments" in message], [
+            {"execute": "device_del", "arguments": {"id": "hot"}},
+            {"execute": "device_add", "arguments": {
+                "driver": "edu", "dma_mask": 2**64 - 1, "id": "hot", "bus": "port"}}])
+
+
 class Jobs(Folder):
+    def test_environment(self):
+        job = initramfs.Job(program="/bin/sh", environment={"A": "x >/dev/y"})
+        initramfs.job_list(job, self.folder)
+        shown = subprocess.run(["sh", "-c", "alias /job/program=true; . ./start 2>/dev/null; "
+                                "printf %s \"$A\""], cwd=self.folder, capture_output=True,
+                               text=True).stdout
+        self.assertEqual(shown, "x >/dev/y")
+
     def test_arguments_are_quoted(self):
         job = initramfs.Job(program="/bin/sh", args=("a b", "it's", "$x"))
         listing = initramfs.job_list(job, self.folder)
@@ -138,6 +166,35 @@ class Jobs(Folder):
     def test_a_blank_in_a_path_is_refused(self):
         with self.assertRaises(Failure):
             initramfs.quote(self.folder / "a b")
+
+
+class Shapes(unittest.TestCase):
+    def command(self, shape):
+        return machine.Machine("tcg", "bzImage", "cpio", "disk", append="last",
+                               shape=shape).command("log", "status", 5)
+
+    def test_each_disk_has_a_drive(self):
+        for shape in machine.SHAPES:
+            words = self.command(shape)
+            drives = sum(word.startswith("if=none,") for word in words)
+            used = [word for word in words if word.startswith("nvme,")]
+            self.assertEqual([f"drive=disk{number}," in word
+                              for number, word in enumerate(used)], [True] * drives, shape)
+
+    def test_only_one_has_an_iommu(self):
+        self.assertEqual([shape for shape in machine.SHAPES
+                          if any("-iommu," in word for word in self.command(shape))], ["mixed"])
+
+    def test_what_comes_and_goes_is_there_at_first(self):
+        for name, shape in machine.SHAPES.items():
+            for device, plugged in shape.hotplug.items():
+                self.assertIn(plugged.option(), self.command(name))
+                self.assertEqual(plugged.properties["id"], device)
+
+    def test_command_line(self):
+        words = self.command("slots")
+        line = words[words.index("-append") + 1]
+        self.assertTrue(line.endswith(" pcie_ports=native last"), line)
 
 
 class Machine(unittest.TestCase):

@@ -24,7 +24,8 @@ class Settings(unittest.TestCase):
         self.assertEqual(settings.from_environment({"BASE": ""}).version, "7.2")
 
     def test_wrong_values(self):
-        for wrong in ({"BASE": "../x"}, {"BASE": "7"}, {"ACCEL": "xen"}, {"TIMEOUT": "1m"}):
+        for wrong in ({"BASE": "../x"}, {"BASE": "7"}, {"ACCEL": "xen"}, {"TIMEOUT": "1m"},
+                      {"MACHINE": "toaster"}):
             with self.assertRaises(Failure):
                 settings.from_environment(wrong)
 
@@ -57,6 +58,14 @@ class Config(unittest.TestCase):
                 self.assertTrue(kconfig.parse(fragment.read_text()), fragment)
         with self.assertRaisesRegex(Failure, "run, debug"):
             kconfig.load(folder, "nothing")
+
+    def test_set_that_differs_from_another(self):
+        folder = self.fragment.parent
+        (folder / "sets").write_text("a 7 x.config\nb a y.config\n")
+        made = kconfig.load(folder, "b")
+        self.assertEqual((made.base, made.objects), ("a", 7))
+        self.assertEqual([path.name for path in made.fragments], ["x.config", "y.config"])
+        self.assertEqual(kconfig.load(folder, "a").base, "")
 
 
 class Debian(unittest.TestCase):

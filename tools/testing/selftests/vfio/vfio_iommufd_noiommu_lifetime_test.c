@@ -27,6 +27,7 @@
 
 #include "noiommu_devices.h"
 #include "noiommu_dma.h"
+#include "noiommu_host.h"
 #include "noiommu_mem.h"
 #include "noiommu_utils.h"
 
@@ -34,57 +35,6 @@
 #define IOVA			SZ_4G
 
 static struct noiommu_devices devices;
-
-/* As the host has it, also while nobody has the device open */
-static u16 pci_command(const char *bdf)
-{
-	char path[PATH_MAX];
-	u16 command;
-	int fd;
-
-	snprintf_assert(path, sizeof(path), "/sys/bus/pci/devices/%s/config", bdf);
-	fd = open(path, O_RDONLY);
-	VFIO_ASSERT_GE(fd, 0);
-	VFIO_ASSERT_EQ(pread(fd, &command, sizeof(command), PCI_COMMAND),
-		       (ssize_t)sizeof(command));
-	VFIO_ASSERT_EQ(close(fd), 0);
-
-	return command;
-}
-
-/*
- * Pages that are pinned for DMA at present, in the whole system. Returns -1 if
- * the kernel does not count them.
- */
-static s64 pinned_pages(void)
-{
-	s64 acquired = -1, released = -1, value;
-	char buf[64], name[64];
-	FILE *file;
-	int fd;
-
-	/* Bring in what the CPUs have counted since they were last asked */
-	fd = open("/proc/sys/vm/stat_refresh", O_RDONLY);
-	if (fd >= 0) {
-		VFIO_ASSERT_GE(read(fd, buf, sizeof(buf)), 0);
-		VFIO_ASSERT_EQ(close(fd), 0);
-	}
-
-	file = fopen("/proc/vmstat", "r");
-	VFIO_ASSERT_NOT_NULL(file);
-	while (fscanf(file, "%63s %ld", name, &value) == 2) {
-		if (!strcmp(name, "nr_foll_pin_acquired"))
-			acquired = value;
-		else if (!strcmp(name, "nr_foll_pin_released"))
-			released = value;
-	}
-	VFIO_ASSERT_EQ(fclose(file), 0);
-
-	if (acquired < 0 || released < 0)
-		return -1;
-
-	return acquired - released;
-}
 
 /*
  * Two devices
