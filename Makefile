@@ -3,7 +3,7 @@
 
 export BASE CONFIG ACCEL LINUX MACHINE RUN ARGS TIMEOUT TREE
 
-COMMANDS := run check check-long kernel shell vm series refresh tree
+COMMANDS := run check check-long kernel shell vm series refresh tree bench
 
 help:
 	@cat scripts/help.txt
@@ -12,7 +12,7 @@ $(COMMANDS): deps
 	@python3 -B scripts/project.py $@
 
 deps:
-	@scripts/deps.sh
+	@scripts/deps.sh $(filter bench,$(MAKECMDGOALS))
 
 clean:
 	rm -rf build

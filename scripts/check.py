@@ -27,39 +27,42 @@ class Suite:
 
 
 # The kernel config sets that they need, in the order of the functions' arguments
-KERNELS = ("run", "debug", "iommu", "nullgroup")
-LONG_KERNELS = ("run", "debug", "iommu", "nullgroup", "nogroup", "compat")
+KERNELS = ("run", "debug", "kunit", "iommu", "nullgroup")
+LONG_KERNELS = ("run", "debug", "kunit", "iommu", "nullgroup", "nogroup", "compat")
 
 
-def suites(settings, run, debug, iommu, nullgroup):
+def suites(settings, run, debug, kunit, iommu, nullgroup):
     """Of make check, in the order of what is quick and what the rest builds on."""
     return [
         Suite("scripts", lambda: scripts(settings)),
         read("disk-run", settings, run),
         refusals("refusals-run", settings, run),
-        *noiommu(settings, run, "run", "noiommu", "lifetime"),
+        *noiommu(settings, run, "run", "noiommu", "lifetime", "trace"),
+        *noiommu(settings, run, "run", "extents", NOIOMMU_WINDOWS="1000000"),
         read("disk-debug", settings, debug),
-        *noiommu(settings, debug, "debug", "noiommu", "lifetime"),
-        *noiommu(settings, debug, "debug", "reset", shape="ports"),
         *noiommu(settings, nullgroup, "nullgroup", "mode", "reset", "removal", shape="ports"),
-        *noiommu(settings, iommu, "iommu", "mixed", shape="mixed"),
+        *noiommu(settings, iommu, "iommu", "mixed", "extents", shape="mixed"),
+        unit_tests("kunit", settings, kunit),
         *(program(name, settings, debug, "iommu", name, limit=1200, patient=True)
           for name in ("iommufd_noiommu", "iommufd", "iommufd_fail_nth")),
         installed("vfio", settings, debug),
     ]
 
 
-def long_suites(settings, run, debug, iommu, nullgroup, nogroup, compat):
+def long_suites(settings, run, debug, kunit, iommu, nullgroup, nogroup, compat):
     """Of make check-long: what make check has no time for."""
     return [
-        *noiommu(settings, debug, "debug", "mode", "removal", shape="ports"),
+        unit_tests("kunit-all", settings, kunit, "unfiltered"),
+        *noiommu(settings, debug, "debug", "noiommu", "lifetime", "extents", "trace"),
+        *noiommu(settings, debug, "debug", "mode", "reset", "removal", shape="ports"),
         *noiommu(settings, run, "slots", "reset", "removal", shape="slots"),
-        *noiommu(settings, nullgroup, "nullgroup", "noiommu", "lifetime"),
+        *noiommu(settings, nullgroup, "nullgroup", "noiommu", "lifetime", "extents"),
         *noiommu(settings, nogroup, "nogroup", "noiommu", "lifetime"),
         *noiommu(settings, nogroup, "nogroup", "mode", "reset", "removal", shape="ports"),
         *noiommu(settings, compat, "compat", "noiommu", "lifetime"),
         *noiommu(settings, compat, "compat", "mode", "reset", "removal", shape="ports"),
-        *noiommu(settings, iommu, "iommu", "noiommu", "lifetime", "mode", shape="mixed"),
+        *noiommu(settings, iommu, "iommu", "noiommu", "lifetime", "mode", "trace",
+                 shape="mixed"),
         *noiommu(settings, debug, "debug", "mixed", shape="mixed"),
     ]
 
@@ -100,9 +103,18 @@ def refusals(name, settings, kernel):
     return guest_suite(name, settings, kernel, make_job, 300)
 
 
+def unit_tests(name, settings, kernel, shape="plain"):
+    """The kernel's unit tests, of the IO page tables."""
+    def make_job():
+        return Job(program=programs.GUEST / "kunit.sh")
+    return guest_suite(name, settings, kernel, make_job, 900, shape)
+
+
 NOIOMMU = {  # our own tests: suite and program
     "noiommu": "vfio_iommufd_noiommu_test",
+    "extents": "vfio_iommufd_noiommu_extents_test",
     "lifetime": "vfio_iommufd_noiommu_lifetime_test",
+    "trace": "vfio_iommufd_noiommu_trace_test",
     "mode": "vfio_iommufd_noiommu_mode_test",
     "reset": "vfio_iommufd_noiommu_reset_test",
     "removal": "vfio_iommufd_noiommu_removal_test",
@@ -114,9 +126,10 @@ HOTPLUG = {f"NOIOMMU_{verb.upper()}": f"echo {verb} hot >/dev/ttyS2"
            for verb in ("plug", "unplug")}
 
 
-def noiommu(settings, kernel, suffix, *names, shape="plain"):
+def noiommu(settings, kernel, suffix, *names, shape="plain", **environment):
     """A suite for each of some of these tests."""
-    environment = HOTPLUG if machine.SHAPES[shape].hotplug else {}
+    if machine.SHAPES[shape].hotplug:
+        environment.update(HOTPLUG)
 
     def suite(name):
         def make_job():

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Checks for what the tools need. As root it installs what is missing through
 # apt, else it prints the command to run. In sh: python may be what is missing.
+# $1 is a command that needs more than the others do, or nothing.
 set -u
+for_command=${1:-}
 
 # What must be there, and the Debian package that brings it
 needed() {
@@ -38,6 +40,9 @@ needed() {
 	file /usr/lib/*/libc.a libc6-dev
 	file /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
 	END
+	if [ "$for_command" = bench ] && ! command -v gnuplot >/dev/null 2>&1; then
+		echo gnuplot-nox
+	fi
 	# busybox must run in a guest that has no shared libraries
 	if [ -e /bin/busybox ] && ldd /bin/busybox >/dev/null 2>&1; then
 		echo busybox-static

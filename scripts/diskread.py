@@ -38,5 +38,9 @@ def problem(report):
     if "status" in report:
         return f"noiommu-nvme ended with status {report['status']}"
     expected = {"serial": machine.SERIAL, "bytes": str(disk.SIZE), "sha256": disk.sha256()}
+    lookups, addresses = (int(report.get(key, 0))
+                          for key in ("lookups", "addresses looked up"))
+    if lookups * 100 > addresses:
+        return f"it took {lookups} lookups to have {addresses} addresses"
     return "; ".join(f"{key} is {report.get(key, 'missing')}, expected {value}"
                      for key, value in expected.items() if report.get(key) != value)

@@ -54,13 +54,16 @@ def wanted(fragments):
             for option, value in parse(pathlib.Path(fragment).read_text()).items()}
 
 
-def unmet(fragments, config, known):
+def unmet(fragments, config, known, lacking=False):
     """A line for each option that did not come out as asked for; `known` tells
-    whether the tree has an option of that name."""
+    whether the tree has an option of that name, which one that is `lacking` need
+    not have."""
     have = parse(config)
     lines = []
     for option, (value, fragment) in wanted(fragments).items():
         if have.get(option, "n") == value:
+            continue
+        if lacking and not known(option):
             continue
         if not known(option):
             reason = "which this tree does not have"

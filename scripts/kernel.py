@@ -9,9 +9,9 @@ import shutil
 import subprocess
 
 import kconfig
+import series
 import tree
 from lock import exclusive
-from series import Series
 from ui import Failure, Progress
 
 STEP = re.compile(rb"^  (?:CC|AS|AR|LD|HOSTCC|HOSTLD|UPD|VDSO|OBJCOPY|SYSTBL|GEN|LDS) ")
@@ -21,7 +21,7 @@ class Kernel:
     """A config set's build of the made tree."""
 
     def __init__(self, settings, name):
-        Series(settings.top, settings.base).entries()  # before any folder is made
+        series.of(settings).entries()  # before any folder is made
         self.settings = settings
         self.set = kconfig.load(settings.top / "configs", name)
         self.tree = settings.source
@@ -84,8 +84,11 @@ class Kernel:
         self.verify()
 
     def verify(self):
+        """The fragments are for the base that has the series; one to compare with
+        may lack an option."""
         config = (self.out / ".config").read_text()
-        lines = kconfig.unmet(self.set.fragments, config, self.knows)
+        lines = kconfig.unmet(self.set.fragments, config, self.knows,
+                              lacking=self.settings.plain)
         if lines:
             raise Failure(f"the {self.set.name} config is not what was asked for:\n  "
                           + "\n  ".join(lines))
@@ -97,8 +100,9 @@ class Kernel:
 
     def compile(self):
         fresh = not self.image.exists()
-        count = self.make("build", f"build {self.set.name} kernel",
-                          self.set.objects if fresh else 0, "bzImage")
+        plain = f" of plain Linux {self.settings.version}" if self.settings.plain else ""
+        self.make("build", f"build {self.set.name} kernel{plain}",
+                  self.set.objects if fresh else 0, "bzImage")
 
     def make(self, step, title, total, *targets):
         """Runs the kernel's make; returns how many objects it made."""

@@ -80,6 +80,13 @@ SHAPES = {
     # No IOMMU
     "plain": Shape(PLAIN),
 
+    # No disk either: the host's takes its own time to answer, the firmware's
+    # question already, and two runs would not be the same
+    "diskless": Shape((edu(bus="pcie.0", addr="05.0"),), disks=0),
+
+    # For the kernel with KUnit: not only the tests that its config names
+    "unfiltered": Shape(PLAIN, append="kunit.filter_glob=*"),
+
     # An IOMMU, and a root bus that bypasses it. The IOMMU does not remap
     # interrupts, for which KVM would have to be told; iommufd wants to know.
     # kmemleak makes QEMU's ACPI code for that root bus take seconds, each time
@@ -106,7 +113,7 @@ SHAPES = {
 
 @dataclasses.dataclass
 class Machine:
-    accel: str            # kvm or tcg
+    accel: str            # of ACCELERATORS
     kernel: pathlib.Path
     initramfs: pathlib.Path
     disk: pathlib.Path
@@ -147,6 +154,13 @@ class Machine:
 ACCELERATORS = {
     "kvm": ["-accel", "kvm", "-cpu", "host,la57=off"],
     "tcg": ["-accel", "tcg,thread=multi", "-cpu", "max,la57=off"],
+
+    # Time is the number of instructions, a nanosecond each; idle, it leaps to
+    # the next timer. Nothing that the guest sees is the host's: not the date,
+    # and no random number. For one processor: more would share the count.
+    "icount": ["-accel", "tcg,thread=single", "-cpu", "max,la57=off",
+               "-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm",
+               "-seed", "1"],
 }
 
 

@@ -42,6 +42,24 @@ def patient_flags(kernel):
     return f"-I{kernel.tree}/tools/testing/selftests -include {PATIENT}"
 
 
+def bench(kernel):
+    """The program of `make bench`. It is not of the tree, but needs headers that
+    know VFIO's cdev and iommufd."""
+    sources = sorted(map(str, (GUEST / "bench").glob("*.c")))
+    program = kernel.settings.work / "bench"
+    log = kernel.settings.work / "bench-program.log"
+    with exclusive(kernel.settings):
+        headers = install_headers(kernel)
+        command = ["gcc", "-O2", "-static", "-pthread", "-Wall", "-Wextra", "-D_GNU_SOURCE",
+                   "-isystem", str(headers / "include"), "-o", str(program), *sources]
+        with open(log, "wb") as file:
+            status = subprocess.run(command, env=environment(), stdin=subprocess.DEVNULL,
+                                    stdout=file, stderr=file).returncode
+    if status:
+        raise Failure("cannot build the bench program", log)
+    return program
+
+
 def install_headers(kernel):
     """The tree's UAPI headers, as userspace sees them. With new ones the
     selftests are made anew, since not all of their Makefiles would notice."""

@@ -8,7 +8,8 @@ import sys
 from settings import from_environment
 from ui import Failure
 
-COMMANDS = ("run", "check", "check-long", "kernel", "shell", "vm", "series", "refresh", "tree")
+COMMANDS = ("run", "check", "check-long", "kernel", "shell", "vm", "series", "refresh", "tree",
+            "bench")
 
 
 def main(arguments):

@@ -22,6 +22,21 @@ class Patch:
     mail: mails.Mail
 
 
+def of(settings):
+    """The series that goes onto the base."""
+    return NoSeries() if settings.plain else Series(settings.top, settings.base)
+
+
+class NoSeries:
+    """Of a base that is built as it is."""
+
+    def entries(self):
+        return []
+
+    def patches(self):
+        return []
+
+
 class Series:
     def __init__(self, top, base):
         self.top = pathlib.Path(top)

@@ -25,6 +25,7 @@ class Settings:
     machine: str = "plain"   # shape of the guest's hardware
     timeout: int = 0    # seconds for the program in the guest; 0: the command's own
     tree: str = ""      # what refresh reads instead of the made tree
+    plain: bool = False  # the base as it is, without a series
     top: pathlib.Path = TOP
 
     @property
@@ -38,12 +39,16 @@ class Settings:
     @property
     def work(self):
         """Everything made for this base."""
-        return self.build / self.base
+        return self.build / (f"{self.base}-plain" if self.plain else self.base)
 
     @property
     def source(self):
         """The made tree: base and series as commits."""
         return self.work / "linux"
+
+    def without_series(self, base):
+        """The same for Debian's kernel of some base, to compare with."""
+        return dataclasses.replace(self, base=base, linux="", plain=True)
 
     def relative(self, path):
         """A path as the user would write it."""

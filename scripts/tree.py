@@ -16,9 +16,9 @@ import shutil
 import tempfile
 
 import mails
+import series
 import source
 from gitrepo import Repo
-from series import Series
 from ui import Failure, Progress, say
 
 BASE = "refs/tags/base"
@@ -30,8 +30,8 @@ BASE_AUTHOR = ("Linux", "base@localhost", "2000-01-01T00:00:00+0000")
 
 def ensure(settings):
     """Brings the made tree up to date with base and series; returns its Repo."""
-    series = Series(settings.top, settings.base)
-    patches = [(patch, series.full_diff(patch)) for patch in series.patches()]
+    stored = series.of(settings)
+    patches = [(patch, stored.full_diff(patch)) for patch in stored.patches()]
     base = source.choose(settings)
     if not base.is_in(settings.source):
         if settings.source.exists():

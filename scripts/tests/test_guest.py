@@ -57,6 +57,12 @@ class Reports(unittest.TestCase):
         problem, = self.problems("options: \n" + good.replace("bytes: 6", "bytes: 5"))
         self.assertIn("bytes", problem)
 
+    def test_one_call_a_buffer(self):
+        good = self.GOOD.format(disk.sha256()) + "addresses looked up: 2069\nlookups: {}\n"
+        self.assertEqual(self.problems("options: \n" + good.format(20)), [""])
+        problem, = self.problems("options: \n" + good.format(2067))
+        self.assertIn("2067 lookups", problem)
+
     def test_nothing_printed(self):
         self.assertTrue(all(self.problems("", 2)))
         self.assertTrue(all(self.problems("options: \noptions: --irq\n", 2)))

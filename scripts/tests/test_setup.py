@@ -36,9 +36,9 @@ class Config(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.fragment = pathlib.Path(folder.name) / "my.config"
 
-    def unmet(self, fragment, config, known=True):
+    def unmet(self, fragment, config, known=True, lacking=False):
         self.fragment.write_text(fragment)
-        return kconfig.unmet([self.fragment], config, lambda option: known)
+        return kconfig.unmet([self.fragment], config, lambda option: known, lacking)
 
     def test_met(self):
         self.assertEqual(self.unmet("# why\nCONFIG_A=y\nCONFIG_B=n\nCONFIG_C=7\n",
@@ -50,6 +50,10 @@ class Config(unittest.TestCase):
                          ["my.config asks for CONFIG_A=y, but it came out as m"])
         self.assertIn("depends on", self.unmet("CONFIG_A=y\n", "")[0])
         self.assertIn("does not have", self.unmet("CONFIG_A=y\n", "", known=False)[0])
+
+    def test_a_tree_that_may_lack_options(self):
+        self.assertEqual(self.unmet("CONFIG_A=y\n", "", known=False, lacking=True), [])
+        self.assertTrue(self.unmet("CONFIG_A=y\n", "", lacking=True))
 
     def test_sets(self):
         folder = settings.TOP / "configs"

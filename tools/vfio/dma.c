@@ -158,60 +158,81 @@ static void unmap(struct noiommu_device *dev, struct dma_memory *mem)
 }
 
 /*
- * Where the memory at an offset is, and for how many bytes it goes on without
- * a gap. The answer may come in whole runs or page by page, as the kernel
- * likes: it is never less than what is left of the page.
+ * Where the memory is, from an offset to its end, as extents that are contiguous
+ * each. There can be no more of them than pages. Where the kernel does not know
+ * extents, its answer is the first of them.
  */
-static int get_pa(struct noiommu_device *dev, const struct dma_memory *mem,
-		  size_t offset, __u64 *phys, size_t *run)
+static int get_extents(struct noiommu_device *dev, const struct dma_memory *mem,
+		       size_t offset, struct iommu_pa_extent *extents,
+		       size_t *count)
 {
 	struct iommu_ioas_get_pa get = {
-		.size = sizeof(get),
+		.size = dev->get_pa_size,
 		.ioas_id = dev->ioas_id,
 		.iova = mem->iova + offset,
 		.length = mem->size - offset,
+		.num_extents = (mem->size - offset) / mem->page_size,
+		.extents_uptr = (__u64)(unsigned long)extents,
 	};
 
 	if (ioctl(dev->iommufd, IOMMU_IOAS_GET_PA, &get))
 		return fail(errno, "IOMMU_IOAS_GET_PA at offset %zu", offset);
 	dev->lookups++;
-	if (get.length > mem->size - offset)
-		get.length = mem->size - offset;
-	*phys = get.out_phys;
-	*run = get.length - get.length % mem->page_size;
-	if (!*run || get.out_phys % mem->page_size)
+	if (get.size == sizeof(get)) {
+		*count = get.num_extents;
+	} else {
+		extents->phys = get.out_phys;
+		extents->length = get.length;
+		*count = 1;
+	}
+	return 0;
+}
+
+/* Puts down the address of each page of an extent, and moves on past them. */
+static int add_extent(struct noiommu_device *dev, struct dma_memory *mem,
+		      size_t *offset, const struct iommu_pa_extent *extent)
+{
+	__u64 length = extent->length, *page, i;
+
+	if (length > mem->size - *offset)
+		length = mem->size - *offset;
+	if (!length || (extent->phys | length) % mem->page_size)
 		return refuse(EIO,
-			      "IOMMU_IOAS_GET_PA at offset %zu: %llu bytes at %#llx is no page",
-			      offset, (unsigned long long)get.length,
-			      (unsigned long long)get.out_phys);
+			      "IOMMU_IOAS_GET_PA at offset %zu: %llu bytes at %#llx are no pages",
+			      *offset, (unsigned long long)extent->length,
+			      (unsigned long long)extent->phys);
+	page = &mem->pages[*offset / mem->page_size];
+	if (!*offset || extent->phys != page[-1] + mem->page_size)
+		dev->runs++;
+	for (i = 0; i < length; i += mem->page_size)
+		*page++ = extent->phys + i;
+	*offset += length;
 	return 0;
 }
 
 /*
- * One call a run, not one a page: for huge pages that is a few calls for all
- * of the memory. Done once, since the addresses will not change.
+ * One call for all of the memory, however scattered, and the loop is for a
+ * kernel that answers less. Done once, since the addresses will not change.
  */
 static int look_up(struct noiommu_device *dev, struct dma_memory *mem)
 {
-	__u64 phys = 0, expected = 0;
-	size_t offset, run = 0, i;
-	int err;
+	size_t pages = mem->size / mem->page_size, offset = 0, count = 0, i;
+	struct iommu_pa_extent *extents;
+	int err = 0;
 
-	mem->pages = calloc(mem->size / mem->page_size, sizeof(*mem->pages));
-	if (!mem->pages)
-		return fail(errno, "calloc");
-	for (offset = 0; offset < mem->size; offset += run) {
-		err = get_pa(dev, mem, offset, &phys, &run);
-		if (err)
-			return err;
-		if (!offset || phys != expected)
-			dev->runs++;
-		expected = phys + run;
-		for (i = 0; i < run; i += mem->page_size)
-			mem->pages[(offset + i) / mem->page_size] = phys + i;
+	mem->pages = calloc(pages, sizeof(*mem->pages));
+	extents = calloc(pages, sizeof(*extents));
+	if (!mem->pages || !extents)
+		err = fail(errno, "calloc");
+	while (!err && offset < mem->size) {
+		err = get_extents(dev, mem, offset, extents, &count);
+		for (i = 0; !err && i < count; i++)
+			err = add_extent(dev, mem, &offset, &extents[i]);
 	}
-	dev->addresses += mem->size / mem->page_size;
-	return 0;
+	free(extents);
+	if (!err)
+		dev->addresses += pages;
+	return err;
 }
 
 int dma_memory_alloc(struct noiommu_device *dev, struct dma_memory *mem,

@@ -249,23 +249,33 @@ static int attach_ioas(struct noiommu_device *dev)
 /*
  * Asks for an address that can not be there, the IOAS being empty. How the
  * kernel refuses tells whether it could answer; better to know that before the
- * device has been touched.
+ * device has been touched. E2BIG is the answer of Linux 7.3 to an array: it
+ * takes a struct that ends before that.
  */
 static int probe_get_pa(struct noiommu_device *dev)
 {
+	struct iommu_pa_extent extent;
 	struct iommu_ioas_get_pa get = {
 		.size = sizeof(get),
 		.ioas_id = dev->ioas_id,
 		.length = 1,
+		.num_extents = 1,
+		.extents_uptr = (__u64)(unsigned long)&extent,
 	};
+	int err;
 
-	if (!ioctl(dev->iommufd, IOMMU_IOAS_GET_PA, &get))
-		return 0;
-	if (errno == ENOTTY)
-		return fail(errno,
+	err = ioctl(dev->iommufd, IOMMU_IOAS_GET_PA, &get) ? errno : 0;
+	if (err == E2BIG) {
+		note("IOMMU_IOAS_GET_PA: no extents, one run a call");
+		get.size = offsetof(struct iommu_ioas_get_pa, num_extents);
+		err = ioctl(dev->iommufd, IOMMU_IOAS_GET_PA, &get) ? errno : 0;
+	}
+	if (err == ENOTTY)
+		return fail(err,
 			    "IOMMU_IOAS_GET_PA (this kernel does not have it)");
-	if (errno == EPERM)
-		return fail(errno, "IOMMU_IOAS_GET_PA (needs CAP_SYS_RAWIO)");
+	if (err == EPERM)
+		return fail(err, "IOMMU_IOAS_GET_PA (needs CAP_SYS_RAWIO)");
+	dev->get_pa_size = get.size;
 	return 0;
 }
 

@@ -36,10 +36,31 @@
 #include <linux/iommufd.h>
 #include <linux/types.h>
 
-/* Linux 7.3 has the same ioctl, by number and layout, under a longer name. */
+/*
+ * The header of Linux 7.3 has the ioctl under a longer name, and without the
+ * array of extents. Which of the two a kernel has shows when it is asked.
+ */
 #ifndef IOMMU_IOAS_GET_PA
 #define IOMMU_IOAS_GET_PA	IOMMU_IOAS_NOIOMMU_GET_PA
-#define iommu_ioas_get_pa	iommu_ioas_noiommu_get_pa
+
+struct iommu_pa_extent {
+	__aligned_u64 phys;
+	__aligned_u64 length;
+};
+
+struct iommu_ioas_get_pa {
+	__u32 size;
+	__u32 flags;
+	__u32 ioas_id;
+	__u32 __reserved;
+	__aligned_u64 iova;
+	__aligned_u64 length;
+	__aligned_u64 out_phys;
+	/* Linux 7.3 ends here. */
+	__u32 num_extents;
+	__u32 __reserved2;
+	__aligned_u64 extents_uptr;
+};
 #endif
 
 /* "0000:00:04.0"; domains of more than four digits exist */
@@ -52,8 +73,10 @@
  * @iommufd: the iommufd that the device is bound to
  * @ioas_id: the IO address space that the device is attached to
  * @attached: @ioas_id is valid, and the device attached to it
+ * @get_pa_size: how much of struct iommu_ioas_get_pa the kernel knows: all of
+ *		 it, or the part that has no array
  * @config: where in @fd the PCI configuration space begins
- * @lookups: calls of IOMMU_IOAS_GET_PA that gave an address
+ * @lookups: calls of IOMMU_IOAS_GET_PA that gave addresses
  * @addresses: pages whose physical address is known from them
  * @runs: pieces of physically contiguous memory that these pages form
  */
@@ -63,6 +86,7 @@ struct noiommu_device {
 	int iommufd;
 	__u32 ioas_id;
 	bool attached;
+	__u32 get_pa_size;
 	__u64 config;
 	unsigned long lookups;
 	unsigned long addresses;

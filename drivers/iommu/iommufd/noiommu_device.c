@@ -11,6 +11,8 @@
 #include <linux/iommu.h>
 #include <linux/iommufd.h>
 
+#include <trace/events/iommufd_noiommu.h>
+
 #include "iommufd_private.h"
 
 /**
@@ -50,8 +52,35 @@ struct iommufd_device *iommufd_device_bind_noiommu(struct iommufd_ctx *ictx,
 		return ERR_PTR(-ENOMEM);
 
 	idev = iommufd_device_create(ictx, igroup, dev, id);
-	if (IS_ERR(idev))
+	if (IS_ERR(idev)) {
 		iommufd_put_group(igroup);
+		return idev;
+	}
+
+	trace_iommufd_noiommu_bind(dev, idev->obj.id);
 	return idev;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_bind_noiommu, "IOMMUFD");
+
+/* Nothing is to be done for these, but somebody may want to know */
+
+void iommufd_noiommu_unbind(struct iommufd_device *idev)
+{
+	trace_iommufd_noiommu_unbind(idev->dev, idev->obj.id);
+}
+
+void iommufd_noiommu_attach(struct iommufd_hw_pagetable *hwpt,
+			    struct iommufd_device *idev)
+{
+	trace_iommufd_noiommu_attach(idev->dev,
+				     to_hwpt_paging(hwpt)->ioas->obj.id,
+				     hwpt->obj.id);
+}
+
+void iommufd_noiommu_detach(struct iommufd_hw_pagetable *hwpt,
+			    struct iommufd_device *idev)
+{
+	trace_iommufd_noiommu_detach(idev->dev,
+				     to_hwpt_paging(hwpt)->ioas->obj.id,
+				     hwpt->obj.id);
+}

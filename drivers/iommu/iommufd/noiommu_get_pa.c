@@ -8,106 +8,321 @@
  * as well: an IOMMU driver's page table need not be readable, and without a
  * driverless HWPT there is no device that could use the addresses.
  *
- * Holding iova_rwsem for read is all that it takes. An area with pages is fully
- * populated in every domain, and both removing a domain and taking the pages
- * from an area, which comes before unmapping, need iova_rwsem for write. The
- * exception is a dma-buf, which the exporter can revoke at any time: that is
- * under the pages' mutex.
+ * Holding iova_rwsem for read is all that it takes, so lookups do not wait for
+ * each other. An area with pages is fully populated in every domain, and both
+ * removing a domain and taking the pages from an area, which comes before
+ * unmapping, need iova_rwsem for write. The exception is a dma-buf, which the
+ * exporter can revoke at any time: that is under the pages' mutex.
  *
- * A run can be long. It is followed in batches, each of which finds the area
- * and the domain anew, so that nobody waits long for iova_rwsem.
+ * A range can be long, and its memory scattered. So it is read in steps that are
+ * bounded by the table items to visit and by the extents to keep, each of which
+ * finds area and domain anew. What a step found is copied to the user between
+ * two of them, with no lock held. Only the last extent stays behind, for the
+ * next step may find more of it.
  */
 #include <linux/capability.h>
+#include <linux/generic_pt/iommu.h>
 #include <linux/iommu.h>
 #include <linux/overflow.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include <trace/events/iommufd_noiommu.h>
 
 #include "io_pagetable.h"
 #include "iommufd_private.h"
 
-/* Lookups under one hold of iova_rwsem */
-#define IOPT_PA_BATCH 1024
+/* Table items to visit under one hold of iova_rwsem */
+#define PA_STEP_ITEMS 8192
 
-/* What is known of physically contiguous memory from iova on */
-struct iopt_pa_run {
-	unsigned long iova;
+/* Extents to keep until they are copied to the user, as many as fit in a page */
+#define PA_STEP_EXTENTS (SZ_4K / sizeof(struct pt_iommu_run))
+
+struct pa_lookup {
+	unsigned long iova;      /* of the first byte */
 	unsigned long last_iova; /* of what may be looked at */
-	unsigned long length;
+	u64 length;              /* of what has been found */
 	phys_addr_t phys;
+	u32 ioas_id;
+
+	/* Found and not yet copied, the last one may go on */
+	struct pt_iommu_run *runs;
+	unsigned int nr_runs;
+	unsigned int max_runs;
+
+	/* Where they go to and how many of them, a single one goes nowhere */
+	bool has_array;
+	struct iommu_pa_extent __user *uptr;
+	unsigned int nr_copied;
+	unsigned int num_extents;
 };
 
-static struct iommu_domain *iopt_noiommu_domain(struct io_pagetable *iopt)
+/*
+ * Most IOASs have no other domain than the storage domain. It does not change
+ * while iova_rwsem is held, since that takes adding or removing a domain.
+ */
+static struct iommu_domain *iopt_area_noiommu_domain(struct iopt_area *area)
 {
-	struct iommu_domain *domain;
+	struct iommu_domain *domain = area->storage_domain;
 	unsigned long index;
 
-	lockdep_assert_held(&iopt->iova_rwsem);
+	lockdep_assert_held(&area->iopt->iova_rwsem);
 
-	xa_for_each(&iopt->domains, index, domain)
+	if (domain && iommufd_domain_is_noiommu(domain))
+		return domain;
+	xa_for_each(&area->iopt->domains, index, domain)
 		if (iommufd_domain_is_noiommu(domain))
 			return domain;
 	return NULL;
 }
 
-/*
- * Extend the run by up to a batch. Every byte of an area with pages is in the
- * domain, so there is always an answer, and 0 is an address like any other.
- * Returns true if there may be more to find.
- */
-static bool iopt_pa_extend(struct iommu_domain *domain, struct iopt_pa_run *run)
+/* How many extents there may be before some have to be copied */
+static unsigned int pa_lookup_room(const struct pa_lookup *lookup)
 {
-	unsigned long granule = 1UL << __ffs(domain->pgsize_bitmap);
-	unsigned long iova = run->iova + run->length;
-	phys_addr_t phys = iommu_iova_to_phys(domain, iova);
-	unsigned int n;
-
-	if (!run->length)
-		run->phys = phys;
-
-	for (n = 0; n != IOPT_PA_BATCH; n++) {
-		unsigned long cur_last = min(iova | (granule - 1),
-					     run->last_iova);
-
-		if (phys - run->phys != run->length)
-			return false;
-		run->length += cur_last - iova + 1;
-		if (cur_last == run->last_iova)
-			return false;
-		iova = cur_last + 1;
-		phys = iommu_iova_to_phys(domain, iova);
-	}
-	return true;
+	return min(lookup->max_runs, lookup->num_extents - lookup->nr_copied);
 }
 
-/* Returns 1 if there may be more to find, 0 if the run is complete */
-static int iopt_get_pa(struct io_pagetable *iopt, struct iopt_pa_run *run)
+/* No room is left in the array of the user */
+static bool pa_lookup_full(const struct pa_lookup *lookup)
 {
-	unsigned long iova = run->iova + run->length;
+	return lookup->nr_copied + lookup->nr_runs == lookup->num_extents;
+}
+
+/*
+ * Read from iova to the end of the area. Returns 1 if that was reached, 0 if room
+ * or items were used up.
+ */
+static int pa_lookup_read(struct pa_lookup *lookup, struct iommu_domain *domain,
+			  struct iopt_area *area, unsigned long iova,
+			  unsigned int *max_items)
+{
+	unsigned long length = min(lookup->last_iova,
+				   iopt_area_last_iova(area)) - iova + 1;
+	struct pt_iommu *pt = iommupt_from_domain(domain);
+	struct pt_iommu_runs runs = { .max_items = *max_items };
+	unsigned int done = lookup->nr_runs;
+	unsigned long found;
+
+	/* An extent ends with its mapping, only if it was cut it goes on */
+	if (done && iova != iopt_area_iova(area)) {
+		done--;
+		runs.nr = 1;
+	}
+	runs.runs = lookup->runs + done;
+	runs.max = pa_lookup_room(lookup) - done;
+
+	found = pt->ops->read_range(pt, iova, length, &runs);
+	lookup->nr_runs = done + runs.nr;
+	lookup->length += found;
+	*max_items = runs.max_items;
+	return found == length;
+}
+
+static int pa_lookup_read_dmabuf(struct pa_lookup *lookup,
+				 struct iommu_domain *domain,
+				 struct iopt_area *area, unsigned long iova,
+				 unsigned int *max_items)
+{
+	guard(mutex)(&area->pages->mutex);
+
+	if (iopt_dmabuf_revoked(area->pages))
+		return -EINVAL;
+	return pa_lookup_read(lookup, domain, area, iova, max_items);
+}
+
+/*
+ * Returns 1 if there may be more to find, 0 if the lookup is complete, or an
+ * error if nothing can be found after what has been.
+ */
+static int pa_lookup_step(struct pa_lookup *lookup, struct io_pagetable *iopt)
+{
+	u64 length = lookup->length;
+	unsigned int max_items = PA_STEP_ITEMS;
+	struct iopt_area_contig_iter iter;
+	struct iommu_domain *domain;
+	struct iopt_area *area;
+	int rc;
+
+	guard(rwsem_read)(&iopt->iova_rwsem);
+
+	iopt_for_each_contig_area(&iter, area, iopt, lookup->iova + length,
+				  lookup->last_iova) {
+		domain = iopt_area_noiommu_domain(area);
+		if (!domain)
+			return -EOPNOTSUPP;
+		if (iopt_is_dmabuf(area->pages))
+			rc = pa_lookup_read_dmabuf(lookup, domain, area,
+						   iter.cur_iova, &max_items);
+		else
+			rc = pa_lookup_read(lookup, domain, area, iter.cur_iova,
+					    &max_items);
+		if (rc < 0)
+			return rc;
+		if (rc)
+			continue;
+		if (max_items && pa_lookup_full(lookup))
+			return 0;
+		/* Each step finds at least an entry */
+		return WARN_ON(lookup->length == length) ? -ENOENT : 1;
+	}
+	return iopt_area_contig_done(&iter) ? 0 : -ENOENT;
+}
+
+/* To copy_to_user() would take as long as it took to find them */
+static int pa_copy_to_user(struct iommu_pa_extent __user *uptr,
+			   const struct pt_iommu_run *runs, unsigned int nr)
+{
+	unsigned int i;
+
+	if (!user_write_access_begin(uptr, nr * sizeof(*uptr)))
+		return -EFAULT;
+	for (i = 0; i != nr; i++) {
+		unsafe_put_user(runs[i].phys, &uptr[i].phys, efault);
+		unsafe_put_user(runs[i].len, &uptr[i].length, efault);
+	}
+	user_write_access_end();
+	return 0;
+
+efault:
+	user_write_access_end();
+	return -EFAULT;
+}
+
+static void pa_lookup_trace(const struct pa_lookup *lookup, unsigned int nr)
+{
+	u64 iova = lookup->iova + lookup->length;
+	unsigned int i;
+
+	for (i = 0; i != lookup->nr_runs; i++)
+		iova -= lookup->runs[i].len;
+	for (i = 0; i != nr; i++) {
+		trace_iommufd_noiommu_get_pa(lookup->ioas_id, iova,
+					     lookup->runs[i].phys,
+					     lookup->runs[i].len);
+		iova += lookup->runs[i].len;
+	}
+}
+
+/* Hand out what has been found, but for the last one if there may be more of it */
+static int pa_lookup_output(struct pa_lookup *lookup, bool keep)
+{
+	unsigned int nr = lookup->nr_runs - keep;
+
+	if (!lookup->nr_copied)
+		lookup->phys = lookup->runs[0].phys;
+
+	/* Before they are known to anybody, part of the copy may succeed */
+	if (trace_iommufd_noiommu_get_pa_enabled())
+		pa_lookup_trace(lookup, nr);
+	if (lookup->has_array &&
+	    pa_copy_to_user(lookup->uptr + lookup->nr_copied, lookup->runs, nr))
+		return -EFAULT;
+
+	if (keep)
+		lookup->runs[0] = lookup->runs[nr];
+	lookup->nr_runs = keep;
+	lookup->nr_copied += nr;
+	return 0;
+}
+
+static int pa_lookup_all(struct pa_lookup *lookup, struct io_pagetable *iopt)
+{
+	int more, rc;
+
+	while (true) {
+		more = pa_lookup_step(lookup, iopt);
+		if (!lookup->length)
+			return more;
+		rc = pa_lookup_output(lookup, more > 0);
+		if (rc || more <= 0)
+			return rc;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+}
+
+static int iopt_get_pa(struct io_pagetable *iopt, struct iommu_ioas_get_pa *cmd,
+		       unsigned long last_iova)
+{
+	struct pt_iommu_run first_run;
+	struct pa_lookup lookup = {
+		.iova = cmd->iova,
+		.last_iova = last_iova,
+		.ioas_id = cmd->ioas_id,
+		.runs = &first_run,
+		.max_runs = 1,
+		.num_extents = 1,
+	};
+	int rc;
+
+	if (cmd->num_extents) {
+		lookup.has_array = true;
+		lookup.uptr = u64_to_user_ptr(cmd->extents_uptr);
+		lookup.num_extents = cmd->num_extents;
+		lookup.max_runs = min(cmd->num_extents, PA_STEP_EXTENTS);
+		lookup.runs = kmalloc_objs(*lookup.runs, lookup.max_runs);
+		if (!lookup.runs)
+			return -ENOMEM;
+	}
+
+	rc = pa_lookup_all(&lookup, iopt);
+	if (!rc) {
+		cmd->out_phys = lookup.phys;
+		cmd->length = lookup.length;
+		if (cmd->num_extents)
+			cmd->num_extents = lookup.nr_copied;
+	}
+
+	if (lookup.runs != &first_run)
+		kfree(lookup.runs);
+	return rc;
+}
+
+/*
+ * Drivers also ask for one page at a time. That is one entry at the most, which
+ * takes none of the above. Returns false if it is not as simple as that.
+ */
+static bool iopt_get_page_pa(struct io_pagetable *iopt,
+			     struct iommu_ioas_get_pa *cmd)
+{
+	unsigned long last_iova = cmd->iova + (cmd->length - 1);
+	unsigned long iova = cmd->iova;
 	struct iommu_domain *domain;
 	struct iopt_area *area;
 
 	guard(rwsem_read)(&iopt->iova_rwsem);
 
 	area = iopt_area_iter_first(iopt, iova, iova);
-	if (!area || !area->pages || iopt_area_iova(area) > run->iova)
-		return -ENOENT;
-	run->last_iova = min(run->last_iova, iopt_area_last_iova(area));
+	if (!area || !area->pages || iopt_is_dmabuf(area->pages) ||
+	    last_iova > iopt_area_last_iova(area))
+		return false;
+	domain = area->storage_domain;
+	if (!domain || !iommufd_domain_is_noiommu(domain))
+		return false;
+	if ((iova ^ last_iova) >> __ffs(domain->pgsize_bitmap))
+		return false;
+	cmd->out_phys = iommu_iova_to_phys(domain, iova);
+	return true;
+}
 
-	domain = iopt_noiommu_domain(iopt);
-	if (!domain)
-		return -EOPNOTSUPP;
+/* Shorter than iommufd_ucmd_respond(), which copies the input as well */
+static int pa_respond(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_ioas_get_pa __user *uptr = ucmd->ubuffer;
+	struct iommu_ioas_get_pa *cmd = ucmd->cmd;
 
-	if (!iopt_is_dmabuf(area->pages))
-		return iopt_pa_extend(domain, run);
-
-	guard(mutex)(&area->pages->mutex);
-	if (iopt_dmabuf_revoked(area->pages))
-		return -EINVAL;
-	return iopt_pa_extend(domain, run);
+	if (put_user(cmd->length, &uptr->length) ||
+	    put_user(cmd->out_phys, &uptr->out_phys) ||
+	    (cmd->num_extents &&
+	     put_user(cmd->num_extents, &uptr->num_extents)))
+		return -EFAULT;
+	return 0;
 }
 
 /**
- * iommufd_ioas_get_pa() - Look up the physical address behind an IOVA
+ * iommufd_ioas_get_pa() - Look up the physical addresses behind a range of IOVA
  * @ucmd: The ioctl, a struct iommu_ioas_get_pa
  *
  * Context: May sleep. Takes iova_rwsem for read, and for a dma-buf the mutex of
@@ -118,13 +333,12 @@ int iommufd_ioas_get_pa(struct iommufd_ucmd *ucmd)
 {
 	struct iommu_ioas_get_pa *cmd = ucmd->cmd;
 	u64 last_iova = ULONG_MAX;
-	struct iopt_pa_run run;
 	struct iommufd_ioas *ioas;
 	int rc;
 
 	if (!capable(CAP_SYS_RAWIO))
 		return -EPERM;
-	if (cmd->flags || cmd->__reserved)
+	if (cmd->flags || cmd->__reserved || cmd->__reserved2)
 		return -EOPNOTSUPP;
 	if (cmd->length &&
 	    check_add_overflow(cmd->iova, cmd->length - 1, &last_iova))
@@ -136,22 +350,14 @@ int iommufd_ioas_get_pa(struct iommufd_ucmd *ucmd)
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 
-	run = (struct iopt_pa_run){
-		.iova = cmd->iova,
-		.last_iova = last_iova,
-	};
-	while ((rc = iopt_get_pa(&ioas->iopt, &run)) > 0) {
-		if (fatal_signal_pending(current)) {
-			rc = -EINTR;
-			break;
-		}
-		cond_resched();
+	if (!cmd->num_extents && cmd->length &&
+	    iopt_get_page_pa(&ioas->iopt, cmd)) {
+		trace_iommufd_noiommu_get_pa(cmd->ioas_id, cmd->iova,
+					     cmd->out_phys, cmd->length);
+		rc = 0;
+	} else {
+		rc = iopt_get_pa(&ioas->iopt, cmd, last_iova);
 	}
 	iommufd_put_object(ucmd->ictx, &ioas->obj);
-	if (rc)
-		return rc;
-
-	cmd->out_phys = run.phys;
-	cmd->length = run.length;
-	return iommufd_ucmd_respond(ucmd, sizeof(*cmd));
+	return rc ?: pa_respond(ucmd);
 }

@@ -106,6 +106,186 @@ static void __check_pa(struct __test_metadata *_metadata, int fd,
 #define check_pa(ioas_id, iova, ptr, length) \
 	__check_pa(_metadata, self->fd, ioas_id, iova, ptr, length)
 
+/* One mapping of user memory */
+struct area {
+	__u64 iova;
+	const void *ptr;
+	size_t length;
+};
+
+#define EXTENTS_ROOM 1024
+#define EXTENTS_UNTOUCHED 0xa5
+
+/* For lookups of which the answer is an error */
+static struct iommu_pa_extent unused_extents[EXTENTS_ROOM];
+
+/* As cpu_phys(), for all pages of an area at once */
+static void cpu_phys_area(const struct area *area, __u64 *phys)
+{
+	size_t npages = area->length / PAGE_SIZE;
+	off_t offset = (uintptr_t)area->ptr / PAGE_SIZE * sizeof(*phys);
+	size_t i;
+	int fd;
+
+	assert(!madvise((void *)area->ptr, area->length, MADV_POPULATE_READ));
+
+	fd = open("/proc/self/pagemap", O_RDONLY);
+	assert(fd != -1);
+	assert(pread(fd, phys, npages * sizeof(*phys), offset) ==
+	       npages * sizeof(*phys));
+	close(fd);
+
+	for (i = 0; i != npages; i++) {
+		assert(phys[i] >> PAGEMAP_PRESENT_SHIFT);
+		assert(phys[i] & PAGEMAP_PFN_MASK);
+		phys[i] = (phys[i] & PAGEMAP_PFN_MASK) * PAGE_SIZE;
+	}
+}
+
+/*
+ * What an array with room for this many would get, of areas in the order of
+ * their IOVAs. Returns how many. An area ends an extent, a hole ends them all.
+ */
+static __u32 cpu_extents(const struct area *area, size_t nr_areas, __u64 iova,
+			 __u64 length, __u32 room,
+			 struct iommu_pa_extent *extents)
+{
+	static __u64 phys[EXTENTS_ROOM];
+	const struct area *end = area + nr_areas;
+	__u64 left = length ? length : UINT64_MAX;
+	__u32 num = 0;
+
+	while (area != end && iova - area->iova >= area->length)
+		area++;
+
+	for (; area != end && iova - area->iova < area->length; area++) {
+		__u64 next = 0;
+
+		assert(area->length / PAGE_SIZE <= ARRAY_SIZE(phys));
+		cpu_phys_area(area, phys);
+		while (iova - area->iova < area->length) {
+			size_t offset = iova - area->iova;
+			size_t in_page = offset % PAGE_SIZE;
+			__u64 pa = phys[offset / PAGE_SIZE] + in_page;
+			__u64 step = PAGE_SIZE - in_page;
+
+			if (step > left)
+				step = left;
+			/* An area begins with an extent, next is 0 there */
+			if (pa != next) {
+				if (num == room)
+					return num;
+				extents[num].phys = pa;
+				extents[num++].length = 0;
+			}
+			extents[num - 1].length += step;
+			next = pa + step;
+			iova += step;
+			left -= step;
+			if (!left)
+				return num;
+		}
+	}
+	return num;
+}
+
+/* Has nothing but the first entries of an array been written? */
+static bool extents_untouched(const struct iommu_pa_extent *extents, __u32 num,
+			      __u32 room)
+{
+	const unsigned char *byte = (void *)(extents + num);
+
+	for (; byte != (void *)(extents + room); byte++)
+		if (*byte != EXTENTS_UNTOUCHED)
+			return false;
+	return true;
+}
+
+/* Every extent has to be right, and to be the only thing that is written */
+static void __check_extents(struct __test_metadata *_metadata, int fd,
+			    __u32 ioas_id, const struct area *areas,
+			    size_t nr_areas, __u64 iova, __u64 length,
+			    __u32 room)
+{
+	static struct iommu_pa_extent expected[EXTENTS_ROOM];
+	static struct iommu_pa_extent seen[EXTENTS_ROOM + 1];
+	__u64 expected_length = 0;
+	__u64 seen_length = length;
+	__u32 num = room;
+	__u32 expected_num;
+	__u64 phys;
+	__u32 i;
+
+	assert(room && room <= EXTENTS_ROOM);
+	expected_num = cpu_extents(areas, nr_areas, iova, length, room,
+				   expected);
+	for (i = 0; i != expected_num; i++)
+		expected_length += expected[i].length;
+
+	memset(seen, EXTENTS_UNTOUCHED, sizeof(seen));
+	ASSERT_EQ(0, _test_ioctl_ioas_get_extents(fd, ioas_id, iova,
+						  &seen_length, &phys, seen,
+						  &num));
+	EXPECT_EQ(expected_num, num);
+	EXPECT_EQ(expected_length, seen_length);
+	EXPECT_EQ(expected[0].phys, phys);
+	for (i = 0; i != expected_num && i != num; i++) {
+		EXPECT_EQ(expected[i].phys, seen[i].phys);
+		EXPECT_EQ(expected[i].length, seen[i].length);
+	}
+	EXPECT_TRUE(extents_untouched(seen, num, EXTENTS_ROOM + 1));
+	if (_metadata->exit_code)
+		TH_LOG("IOVA 0x%llx, length 0x%llx, room %u", iova, length,
+		       room);
+	ASSERT_EQ(0, _metadata->exit_code);
+}
+
+#define check_extents(ioas_id, areas, nr_areas, iova, length, room)       \
+	__check_extents(_metadata, self->fd, ioas_id, areas, nr_areas, iova, \
+			length, room)
+
+/* Windows from and to everywhere, in areas without a hole between them */
+static void __check_all_extents(struct __test_metadata *_metadata, int fd,
+				__u32 ioas_id, const struct area *areas,
+				size_t nr_areas)
+{
+	const size_t offsets[] = { 0, 1, 513, PAGE_SIZE - 1, PAGE_SIZE * 3 };
+	const __u32 rooms[] = { 1, 2, 5, EXTENTS_ROOM };
+	const struct area *last = areas + nr_areas - 1;
+	__u64 end = last->iova + last->length;
+	/* Up to each area's start and a bit into it, and then these */
+	__u64 lengths[16];
+	size_t i, j, k, l;
+	size_t nr;
+
+	assert(nr_areas + 4 <= ARRAY_SIZE(lengths));
+	for (i = 0; i != nr_areas; i++) {
+		for (j = 0; j != ARRAY_SIZE(offsets); j++) {
+			__u64 iova = areas[i].iova + offsets[j];
+
+			if (offsets[j] >= areas[i].length)
+				continue;
+
+			nr = 0;
+			lengths[nr++] = 0;
+			lengths[nr++] = 1;
+			lengths[nr++] = end - iova;
+			lengths[nr++] = end - iova + 1;
+			for (k = i + 1; k < nr_areas; k++)
+				lengths[nr++] = areas[k].iova - areas[i].iova;
+
+			for (k = 0; k != nr; k++)
+				for (l = 0; l != ARRAY_SIZE(rooms); l++)
+					__check_extents(_metadata, fd, ioas_id,
+							areas, nr_areas, iova,
+							lengths[k], rooms[l]);
+		}
+	}
+}
+
+#define check_all_extents(ioas_id, areas, nr_areas) \
+	__check_all_extents(_metadata, self->fd, ioas_id, areas, nr_areas)
+
 /* Have the kernel check the page table of a mock IOMMU */
 #define check_mock_map(_hwpt_id, _iova, _ptr, _length)                         \
 	({                                                                     \
@@ -639,6 +819,7 @@ TEST_F(noiommu, get_pa_fail)
 
 	test_err_get_pa_cmd(EOPNOTSUPP, .flags = 1);
 	test_err_get_pa_cmd(EOPNOTSUPP, .__reserved = 1);
+	test_err_get_pa_cmd(EOPNOTSUPP, .__reserved2 = 1);
 
 	/* Not an IOAS */
 	test_err_get_pa_cmd(ENOENT, .ioas_id = self->hwpt_id);
@@ -1285,6 +1466,511 @@ TEST_F(noiommu, dmabuf_revoke)
 	close(dfd);
 }
 
+TEST_F(noiommu, extents_fail)
+{
+	static struct iommu_pa_extent extents[NR_PAGES];
+	uintptr_t uptr = (uintptr_t)extents;
+	struct {
+		struct iommu_ioas_get_pa cmd;
+		__u64 future;
+	} longer = {
+		.cmd = {
+			.size = sizeof(longer),
+			.ioas_id = self->ioas_id,
+			.iova = TEST_IOVA,
+			.num_extents = NR_PAGES,
+			.extents_uptr = uptr,
+		},
+		.future = 1,
+	};
+	uint32_t ioas_id;
+	void *buf;
+
+	memset(extents, EXTENTS_UNTOUCHED, sizeof(extents));
+	test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, TEST_IOVA);
+
+	test_err_get_pa_cmd(EOPNOTSUPP, .flags = 1, .num_extents = NR_PAGES,
+			    .extents_uptr = uptr);
+	test_err_get_pa_cmd(EOPNOTSUPP, .__reserved = 1,
+			    .num_extents = NR_PAGES, .extents_uptr = uptr);
+	test_err_get_pa_cmd(EOPNOTSUPP, .__reserved2 = 1,
+			    .num_extents = NR_PAGES, .extents_uptr = uptr);
+	test_err_get_pa_cmd(ENOENT, .ioas_id = self->hwpt_id,
+			    .num_extents = NR_PAGES, .extents_uptr = uptr);
+	test_err_get_pa_cmd(ENOENT, .iova = TEST_IOVA - 1, .num_extents = 1,
+			    .extents_uptr = uptr);
+	test_err_get_pa_cmd(ENOENT, .iova = TEST_IOVA + BUFFER_SIZE,
+			    .length = 0, .num_extents = 1,
+			    .extents_uptr = uptr);
+	test_err_get_pa_cmd(EOVERFLOW, .length = UINT64_MAX, .num_extents = 1,
+			    .extents_uptr = uptr);
+	test_err_get_pa_cmd(EOVERFLOW, .iova = UINT64_MAX, .length = 2,
+			    .num_extents = 1, .extents_uptr = uptr);
+	EXPECT_ERRNO(E2BIG, ioctl(self->fd, IOMMU_IOAS_GET_PA, &longer));
+
+	/* Mapped, also where a device could not use it, but without a HWPT */
+	test_ioctl_ioas_alloc(&ioas_id);
+	test_ioctl_ioas_map_fixed_id(ioas_id, buffer, BUFFER_SIZE, TEST_IOVA);
+	test_ioctl_ioas_map_fixed_id(ioas_id, buffer + 512, PAGE_SIZE,
+				     TEST_IOVA + BUFFER_SIZE + 512);
+	test_err_ioctl_ioas_get_extents(EOPNOTSUPP, ioas_id, TEST_IOVA, 0,
+					extents, NR_PAGES);
+	test_err_ioctl_ioas_get_extents(EOPNOTSUPP, ioas_id,
+					TEST_IOVA + BUFFER_SIZE + 700, 0,
+					extents, NR_PAGES);
+	test_err_ioctl_ioas_get_extents(ENOENT, ioas_id,
+					TEST_IOVA + BUFFER_SIZE + 511, 0,
+					extents, NR_PAGES);
+
+	/* No array there */
+	test_err_get_pa_cmd(EFAULT, .num_extents = 1);
+	test_err_get_pa_cmd(EFAULT, .num_extents = NR_PAGES,
+			    .extents_uptr = UINT64_MAX - 7);
+	buf = mmap(0, PAGE_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, buf);
+	test_err_get_pa_cmd(EFAULT, .num_extents = NR_PAGES,
+			    .extents_uptr = (uintptr_t)buf);
+	ASSERT_EQ(0, munmap(buf, PAGE_SIZE));
+	test_err_get_pa_cmd(EFAULT, .num_extents = NR_PAGES,
+			    .extents_uptr = (uintptr_t)buf);
+
+	drop_cap(_metadata, CAP_SYS_RAWIO);
+	test_err_get_pa_cmd(EPERM, .num_extents = NR_PAGES,
+			    .extents_uptr = uptr);
+	ASSERT_TRUE(extents_untouched(extents, 0, NR_PAGES));
+}
+
+/* Without room it is the first run, whatever the pointer */
+TEST_F(noiommu, extents_none)
+{
+	struct iommu_ioas_get_pa cmd = {
+		.size = sizeof(cmd),
+		.ioas_id = self->ioas_id,
+		.extents_uptr = 1,
+	};
+	struct iommu_pa_extent extent;
+	__u64 offset;
+	__u64 length;
+	__u64 phys;
+	__u32 num;
+
+	test_ioctl_ioas_map_fixed(mmap_reversed(mfd, BUFFER_SIZE), BUFFER_SIZE,
+				  TEST_IOVA);
+	for (offset = 0; offset < BUFFER_SIZE; offset += PAGE_SIZE / 2 + 7) {
+		cmd.iova = TEST_IOVA + offset;
+		cmd.length = 0;
+		ASSERT_EQ(0, ioctl(self->fd, IOMMU_IOAS_GET_PA, &cmd));
+		ASSERT_EQ(0, cmd.num_extents);
+
+		/* The answer is the same with the short struct, and an array */
+		num = 1;
+		length = 0;
+		ASSERT_EQ(0, _test_ioctl_ioas_get_extents(self->fd,
+							  self->ioas_id,
+							  cmd.iova, &length,
+							  &phys, &extent,
+							  &num));
+		ASSERT_EQ(1, num);
+		ASSERT_EQ(cmd.length, length);
+		ASSERT_EQ(cmd.length, extent.length);
+		ASSERT_EQ(cmd.out_phys, phys);
+		ASSERT_EQ(cmd.out_phys, extent.phys);
+
+		cmd.size = offsetof(struct iommu_ioas_get_pa, num_extents);
+		cmd.num_extents = 9;
+		cmd.length = 0;
+		cmd.out_phys = 0;
+		ASSERT_EQ(0, ioctl(self->fd, IOMMU_IOAS_GET_PA, &cmd));
+		ASSERT_EQ(extent.length, cmd.length);
+		ASSERT_EQ(extent.phys, cmd.out_phys);
+		ASSERT_EQ(9, cmd.num_extents);
+		ASSERT_EQ(1, cmd.extents_uptr);
+		cmd.size = sizeof(cmd);
+		cmd.num_extents = 0;
+	}
+}
+
+TEST_F(noiommu, extents_adjacent)
+{
+	void *buf = mmap_reversed(mfd, BUFFER_SIZE);
+	const struct area areas[] = {
+		{ TEST_IOVA, buffer, BUFFER_SIZE },
+		{ TEST_IOVA + BUFFER_SIZE, buf, PAGE_SIZE * 3 },
+		/* From the file, of which the mapping above has the end */
+		{ TEST_IOVA + BUFFER_SIZE + PAGE_SIZE * 3, mfd_buffer,
+		  PAGE_SIZE * 5 },
+		{ TEST_IOVA + BUFFER_SIZE + PAGE_SIZE * 8, buffer, PAGE_SIZE },
+		{ TEST_IOVA + BUFFER_SIZE + PAGE_SIZE * 9, buffer + PAGE_SIZE,
+		  PAGE_SIZE * 7 },
+	};
+	uint32_t hwpt_id;
+	size_t i;
+
+	for (i = 0; i != ARRAY_SIZE(areas); i++) {
+		if (i == 2)
+			test_ioctl_ioas_map_fixed_file(mfd, 0, areas[i].length,
+						       areas[i].iova);
+		else
+			test_ioctl_ioas_map_fixed((void *)areas[i].ptr,
+						  areas[i].length,
+						  areas[i].iova);
+	}
+	check_all_extents(self->ioas_id, areas, ARRAY_SIZE(areas));
+
+	/* Filled by another HWPT, and by none before it */
+	test_cmd_hwpt_alloc(self->device_id, self->ioas_id, 0, &hwpt_id);
+	test_cmd_mock_domain_replace(self->stdev_id, hwpt_id);
+	check_all_extents(self->ioas_id, areas, ARRAY_SIZE(areas));
+	test_ioctl_destroy(self->stdev_id);
+	test_ioctl_destroy(hwpt_id);
+	test_err_ioctl_ioas_get_extents(EOPNOTSUPP, self->ioas_id, TEST_IOVA, 0,
+					unused_extents, 1);
+	test_cmd_mock_noiommu(self->ioas_id, &self->stdev_id, NULL, NULL);
+	check_all_extents(self->ioas_id, areas, ARRAY_SIZE(areas));
+
+	/* A hole ends the answer, what is behind it has one of its own */
+	test_ioctl_ioas_unmap(areas[2].iova, areas[2].length);
+	for (i = 1; i != EXTENTS_ROOM; i *= 2) {
+		check_extents(self->ioas_id, areas, 2, areas[0].iova, 0, i);
+		check_extents(self->ioas_id, areas, 2, areas[1].iova - 1,
+			      BUFFER_SIZE * 4, i);
+		check_extents(self->ioas_id, areas, 2, areas[2].iova - 1, 2, i);
+		check_extents(self->ioas_id, areas + 3, 2, areas[3].iova, 0, i);
+		test_err_ioctl_ioas_get_extents(ENOENT, self->ioas_id,
+						areas[2].iova, 0, unused_extents, i);
+		test_err_ioctl_ioas_get_extents(ENOENT, self->ioas_id,
+						areas[3].iova - 1, 2, unused_extents, i);
+	}
+}
+
+/* The border of two mappings shows, where nothing else makes one */
+TEST_F(noiommu, extents_hugetlb)
+{
+	size_t half = HUGEPAGE_SIZE / 2;
+	struct iommu_pa_extent extents[3];
+	struct area areas[3];
+	__u64 length;
+	__u64 phys;
+	__u32 num;
+	void *buf;
+	int i;
+
+	buf = mmap_hugetlb(HUGEPAGE_SIZE);
+	if (buf == MAP_FAILED)
+		SKIP(return, "No huge page of 2 MiB");
+
+	areas[0] = (struct area){ TEST_IOVA, buf, half };
+	areas[1] = (struct area){ TEST_IOVA + half, buf + half, half };
+	areas[2] = (struct area){ TEST_IOVA + HUGEPAGE_SIZE, buf,
+				  HUGEPAGE_SIZE };
+
+	for (i = 0; i != 2; i++) {
+		/* How the HWPT stores it makes no difference to the answer */
+		test_ioctl_ioas_huge_pages(self->ioas_id, i);
+		test_ioctl_ioas_map_fixed(buf, half, TEST_IOVA);
+		test_ioctl_ioas_map_fixed(buf + half, half, TEST_IOVA + half);
+		test_ioctl_ioas_map_fixed(buf, HUGEPAGE_SIZE,
+					  TEST_IOVA + HUGEPAGE_SIZE);
+
+		num = ARRAY_SIZE(extents);
+		length = 0;
+		ASSERT_EQ(0, _test_ioctl_ioas_get_extents(self->fd,
+							  self->ioas_id,
+							  TEST_IOVA, &length,
+							  &phys, extents,
+							  &num));
+		ASSERT_EQ(3, num);
+		ASSERT_EQ(HUGEPAGE_SIZE * 2, length);
+		ASSERT_EQ(cpu_phys(buf), extents[0].phys);
+		ASSERT_EQ(half, extents[0].length);
+		ASSERT_EQ(cpu_phys(buf) + half, extents[1].phys);
+		ASSERT_EQ(half, extents[1].length);
+		ASSERT_EQ(cpu_phys(buf), extents[2].phys);
+		ASSERT_EQ(HUGEPAGE_SIZE, extents[2].length);
+
+		check_extents(self->ioas_id, areas, ARRAY_SIZE(areas),
+			      TEST_IOVA + half - 1, 2, 2);
+		check_extents(self->ioas_id, areas, ARRAY_SIZE(areas),
+			      TEST_IOVA + half - 513, half + 1024, 9);
+		test_ioctl_ioas_unmap(0, UINT64_MAX);
+	}
+}
+
+/* The parts that are left of a mapping are mappings */
+TEST_F(noiommu, extents_split)
+{
+	struct iommu_vfio_ioas vfio_ioas_cmd = {
+		.size = sizeof(vfio_ioas_cmd),
+		.op = IOMMU_VFIO_IOAS_SET,
+		.ioas_id = self->ioas_id,
+	};
+	struct vfio_iommu_type1_dma_unmap unmap_cmd = {
+		.argsz = sizeof(unmap_cmd),
+		.iova = TEST_IOVA + PAGE_SIZE * 5,
+		.size = PAGE_SIZE * 2,
+	};
+	const struct area areas[] = {
+		{ TEST_IOVA, buffer, PAGE_SIZE * 5 },
+		{ TEST_IOVA + PAGE_SIZE * 5, mfd_buffer, PAGE_SIZE * 2 },
+		{ TEST_IOVA + PAGE_SIZE * 7, buffer + PAGE_SIZE * 7,
+		  BUFFER_SIZE - PAGE_SIZE * 7 },
+	};
+
+	test_ioctl_ioas_huge_pages(self->ioas_id, 0);
+	test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, TEST_IOVA);
+	ASSERT_EQ(0, ioctl(self->fd, IOMMU_VFIO_IOAS, &vfio_ioas_cmd));
+	ASSERT_EQ(0, ioctl(self->fd, VFIO_IOMMU_UNMAP_DMA, &unmap_cmd));
+	check_extents(self->ioas_id, areas, 1, TEST_IOVA, BUFFER_SIZE, 64);
+	check_extents(self->ioas_id, areas + 2, 1, areas[2].iova, 0, 64);
+	test_err_ioctl_ioas_get_extents(ENOENT, self->ioas_id, areas[1].iova, 0,
+					unused_extents, 64);
+
+	test_ioctl_ioas_map_fixed(mfd_buffer, PAGE_SIZE * 2, areas[1].iova);
+	check_all_extents(self->ioas_id, areas, ARRAY_SIZE(areas));
+}
+
+TEST_F(noiommu, extents_copy)
+{
+	struct iommu_ioas_copy copy_cmd = {
+		.size = sizeof(copy_cmd),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE |
+			 IOMMU_IOAS_MAP_READABLE,
+		.src_ioas_id = self->ioas_id,
+		.src_iova = TEST_IOVA,
+		.dst_ioas_id = self->ioas_id,
+		.dst_iova = TEST_IOVA + BUFFER_SIZE,
+		.length = BUFFER_SIZE,
+	};
+	const struct area areas[] = {
+		{ TEST_IOVA, buffer, BUFFER_SIZE },
+		{ TEST_IOVA + BUFFER_SIZE, buffer, BUFFER_SIZE },
+		{ TEST_IOVA + BUFFER_SIZE * 2, buffer + PAGE_SIZE * 3,
+		  PAGE_SIZE * 2 },
+	};
+	uint32_t ioas_id;
+
+	test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, TEST_IOVA);
+	ASSERT_EQ(0, ioctl(self->fd, IOMMU_IOAS_COPY, &copy_cmd));
+
+	/* By way of an IOAS that goes away */
+	test_ioctl_ioas_alloc(&ioas_id);
+	copy_cmd.dst_ioas_id = ioas_id;
+	copy_cmd.dst_iova = 0;
+	ASSERT_EQ(0, ioctl(self->fd, IOMMU_IOAS_COPY, &copy_cmd));
+	copy_cmd.src_ioas_id = ioas_id;
+	copy_cmd.src_iova = PAGE_SIZE * 3;
+	copy_cmd.dst_ioas_id = self->ioas_id;
+	copy_cmd.dst_iova = areas[2].iova;
+	copy_cmd.length = areas[2].length;
+	ASSERT_EQ(0, ioctl(self->fd, IOMMU_IOAS_COPY, &copy_cmd));
+	test_ioctl_destroy(ioas_id);
+
+	check_all_extents(self->ioas_id, areas, ARRAY_SIZE(areas));
+	check_refs(buffer, BUFFER_SIZE, 1);
+
+	/* A copy needs the original no more */
+	test_ioctl_ioas_unmap(TEST_IOVA, BUFFER_SIZE);
+	check_extents(self->ioas_id, areas + 1, 2, areas[1].iova, 0, 64);
+}
+
+/* The pages arrive in the HWPT a few at a time, which must not show */
+TEST_F(noiommu, extents_batches)
+{
+	const struct area areas[] = {
+		{ TEST_IOVA, buffer, BUFFER_SIZE },
+		{ TEST_IOVA + BUFFER_SIZE, mfd_buffer, BUFFER_SIZE },
+	};
+
+	test_ioctl_set_temp_memory_limit(32);
+	test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, TEST_IOVA);
+	test_ioctl_ioas_map_fixed_file(mfd, 0, BUFFER_SIZE,
+				       TEST_IOVA + BUFFER_SIZE);
+	check_all_extents(self->ioas_id, areas, ARRAY_SIZE(areas));
+}
+
+TEST_F(noiommu_last_iova, extents)
+{
+	const struct area areas[] = {
+		{ self->iova - PAGE_SIZE * 2, mfd_buffer, PAGE_SIZE * 2 },
+		{ self->iova, self->buf, self->length },
+	};
+	__u64 iova;
+
+	test_ioctl_ioas_map_fixed(mfd_buffer, PAGE_SIZE * 2, areas[0].iova);
+	test_ioctl_ioas_map_fixed(self->buf, self->length, self->iova);
+
+	/* Up to the last IOVA, asked for and not */
+	for (iova = areas[0].iova; iova < self->iova; iova += 1000) {
+		check_extents(self->ioas_id, areas, 2, iova, 0, 1);
+		check_extents(self->ioas_id, areas, 2, iova, -iova, 2);
+		check_extents(self->ioas_id, areas, 2, iova, 0, EXTENTS_ROOM);
+		test_err_ioctl_ioas_get_extents(EOVERFLOW, self->ioas_id, iova,
+						-iova + 1, unused_extents, 1);
+	}
+	check_extents(self->ioas_id, areas, 2, UINT64_MAX, 0, 2);
+	check_extents(self->ioas_id, areas, 2, UINT64_MAX, 1, 1);
+	check_extents(self->ioas_id, areas, 2, -(__u64)PAGE_SIZE, PAGE_SIZE, 2);
+}
+
+/* Does the extent have the dma-buf at this place in it? */
+static void __check_dmabuf_extent(struct __test_metadata *_metadata, int fd,
+				  int dfd, __u64 offset,
+				  const struct iommu_pa_extent *extent,
+				  __u64 length)
+{
+	ASSERT_EQ(length, extent->length);
+	ASSERT_EQ(0, _test_cmd_dmabuf_check_pa(fd, dfd, offset, extent->phys));
+}
+
+#define check_dmabuf_extent(dfd, offset, extent, length) \
+	__check_dmabuf_extent(_metadata, self->fd, dfd, offset, extent, length)
+
+/* User memory, a dma-buf, user memory and a part of the dma-buf, adjacent */
+TEST_F(noiommu, extents_dmabuf)
+{
+	const __u64 dma_iova = TEST_IOVA + PAGE_SIZE;
+	size_t buf_size = PAGE_SIZE * 4;
+	const __u64 mid_iova = dma_iova + buf_size;
+	const __u64 part_iova = mid_iova + PAGE_SIZE;
+	struct iommu_pa_extent extents[8];
+	__u64 length;
+	__u64 phys;
+	__u32 num;
+	int dfd;
+	int i;
+
+	test_cmd_get_dmabuf(buf_size, &dfd);
+	test_ioctl_ioas_map_fixed(buffer, PAGE_SIZE, TEST_IOVA);
+	test_ioctl_ioas_map_fixed_file(dfd, 0, buf_size, dma_iova);
+	test_ioctl_ioas_map_fixed(mfd_buffer, PAGE_SIZE, mid_iova);
+	test_ioctl_ioas_map_fixed_file(dfd, PAGE_SIZE, PAGE_SIZE * 2,
+				       part_iova);
+
+	for (i = 0; i != 2; i++) {
+		memset(extents, EXTENTS_UNTOUCHED, sizeof(extents));
+		length = 0;
+		num = ARRAY_SIZE(extents);
+		ASSERT_EQ(0, _test_ioctl_ioas_get_extents(self->fd,
+							  self->ioas_id,
+							  TEST_IOVA + 5,
+							  &length, &phys,
+							  extents, &num));
+		ASSERT_EQ(4, num);
+		ASSERT_EQ(PAGE_SIZE * 8 - 5, length);
+		ASSERT_EQ(cpu_phys(buffer) + 5, phys);
+		ASSERT_EQ(cpu_phys(buffer) + 5, extents[0].phys);
+		ASSERT_EQ(PAGE_SIZE - 5, extents[0].length);
+		check_dmabuf_extent(dfd, 0, &extents[1], buf_size);
+		ASSERT_EQ(cpu_phys(mfd_buffer), extents[2].phys);
+		ASSERT_EQ(PAGE_SIZE, extents[2].length);
+		check_dmabuf_extent(dfd, PAGE_SIZE, &extents[3], PAGE_SIZE * 2);
+		ASSERT_TRUE(extents_untouched(extents, 4, ARRAY_SIZE(extents)));
+
+		/* From within the dma-buf to one byte past it */
+		length = buf_size - 512;
+		num = ARRAY_SIZE(extents);
+		ASSERT_EQ(0, _test_ioctl_ioas_get_extents(self->fd,
+							  self->ioas_id,
+							  dma_iova + 513,
+							  &length, &phys,
+							  extents, &num));
+		ASSERT_EQ(2, num);
+		ASSERT_EQ(buf_size - 512, length);
+		check_dmabuf_extent(dfd, 513, &extents[0], buf_size - 513);
+		ASSERT_EQ(extents[0].phys, phys);
+		ASSERT_EQ(cpu_phys(mfd_buffer), extents[1].phys);
+		ASSERT_EQ(1, extents[1].length);
+
+		/* Filled when it was mapped, and then by a HWPT that came later */
+		test_ioctl_destroy(self->stdev_id);
+		test_cmd_mock_noiommu(self->ioas_id, &self->stdev_id, NULL,
+				      NULL);
+	}
+	close(dfd);
+}
+
+/* After a good byte, what is revoked is like what is not mapped */
+TEST_F(noiommu, extents_dmabuf_revoke)
+{
+	const size_t buf_size = PAGE_SIZE * 4;
+	const __u64 dma_iova = TEST_IOVA + BUFFER_SIZE;
+	const __u64 dma2_iova = dma_iova + buf_size;
+	const struct area areas[] = {
+		{ TEST_IOVA, buffer, BUFFER_SIZE },
+		{ dma2_iova + buf_size, mfd_buffer, BUFFER_SIZE },
+	};
+	struct iommu_pa_extent extents[NR_PAGES + 2];
+	__u64 length;
+	__u64 phys;
+	__u32 num;
+	int dfd[2];
+	int i;
+
+	for (i = 0; i != 2; i++)
+		test_cmd_get_dmabuf(buf_size, &dfd[i]);
+	test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, TEST_IOVA);
+	test_ioctl_ioas_map_fixed_file(dfd[0], 0, buf_size, dma_iova);
+	test_ioctl_ioas_map_fixed_file(dfd[1], 0, buf_size, dma2_iova);
+	test_ioctl_ioas_map_fixed(mfd_buffer, BUFFER_SIZE, areas[1].iova);
+
+	/* The second of them: everything up to it remains */
+	test_cmd_revoke_dmabuf(dfd[1], true);
+	length = buf_size * 2;
+	num = ARRAY_SIZE(extents);
+	ASSERT_EQ(0, _test_ioctl_ioas_get_extents(self->fd, self->ioas_id,
+						  dma_iova - 1, &length, &phys,
+						  extents, &num));
+	ASSERT_EQ(2, num);
+	ASSERT_EQ(buf_size + 1, length);
+	ASSERT_EQ(cpu_phys(buffer + BUFFER_SIZE - 1), extents[0].phys);
+	ASSERT_EQ(1, extents[0].length);
+	check_dmabuf_extent(dfd[0], 0, &extents[1], buf_size);
+	length = 0;
+	num = 2;
+	ASSERT_EQ(0, _test_ioctl_ioas_get_extents(self->fd, self->ioas_id,
+						  dma2_iova - 1, &length, &phys,
+						  extents, &num));
+	ASSERT_EQ(1, num);
+	ASSERT_EQ(1, length);
+	test_cmd_dmabuf_check_pa(dfd[0], buf_size - 1, phys);
+
+	/* Then both, from each first byte on */
+	test_cmd_revoke_dmabuf(dfd[0], true);
+	memset(extents, EXTENTS_UNTOUCHED, sizeof(extents));
+	for (i = 1; i <= ARRAY_SIZE(extents); i++) {
+		check_extents(self->ioas_id, areas, 1, TEST_IOVA, 0, i);
+		check_extents(self->ioas_id, areas, 1, TEST_IOVA + 513,
+			      BUFFER_SIZE * 2, i);
+		check_extents(self->ioas_id, areas, 1, dma_iova - 1, 2, i);
+		check_extents(self->ioas_id, areas + 1, 1, areas[1].iova, 0, i);
+		test_err_ioctl_ioas_get_extents(EINVAL, self->ioas_id, dma_iova,
+						0, extents, i);
+		test_err_ioctl_ioas_get_extents(EINVAL, self->ioas_id,
+						dma2_iova - 1, 2, extents, i);
+		test_err_ioctl_ioas_get_extents(EINVAL, self->ioas_id,
+						areas[1].iova - 1, BUFFER_SIZE,
+						extents, i);
+	}
+	ASSERT_TRUE(extents_untouched(extents, 0, ARRAY_SIZE(extents)));
+
+	/* A new mapping is good again, but goes no further than the other */
+	test_ioctl_ioas_unmap(dma_iova, buf_size);
+	check_extents(self->ioas_id, areas, 1, TEST_IOVA, 0, NR_PAGES + 1);
+	test_cmd_revoke_dmabuf(dfd[0], false);
+	test_ioctl_ioas_map_fixed_file(dfd[0], 0, buf_size, dma_iova);
+	length = 0;
+	num = 2;
+	ASSERT_EQ(0, _test_ioctl_ioas_get_extents(self->fd, self->ioas_id,
+						  dma_iova, &length, &phys,
+						  extents, &num));
+	ASSERT_EQ(1, num);
+	ASSERT_EQ(buf_size, length);
+	check_dmabuf_extent(dfd[0], 0, &extents[0], buf_size);
+
+	for (i = 0; i != 2; i++)
+		close(dfd[i]);
+}
+
 /* One IOAS with a device of each kind, attached in either order */
 FIXTURE(noiommu_mixed)
 {
@@ -1471,6 +2157,51 @@ TEST_F(noiommu_mixed, dmabuf)
 	close(dfd);
 }
 
+TEST_F(noiommu_mixed, extents)
+{
+	const size_t dma_size = PAGE_SIZE * 4;
+	const struct area areas[] = {
+		{ TEST_IOVA, buffer, BUFFER_SIZE },
+		{ TEST_IOVA + BUFFER_SIZE, mmap_reversed(mfd, BUFFER_SIZE),
+		  BUFFER_SIZE },
+	};
+	const __u64 dma_iova = TEST_IOVA + BUFFER_SIZE * 2;
+	struct iommu_pa_extent extents[2];
+	__u64 length = 0;
+	__u64 phys;
+	__u32 num = 2;
+	int dfd;
+
+	test_ioctl_ioas_map_fixed((void *)areas[1].ptr, BUFFER_SIZE,
+				  areas[1].iova);
+	check_all_extents(self->ioas_id, areas, ARRAY_SIZE(areas));
+
+	test_cmd_get_dmabuf(dma_size, &dfd);
+	test_ioctl_ioas_map_fixed_file(dfd, 0, dma_size, dma_iova);
+	ASSERT_EQ(0, _test_ioctl_ioas_get_extents(self->fd, self->ioas_id,
+						  dma_iova - 1, &length, &phys,
+						  extents, &num));
+	ASSERT_EQ(2, num);
+	ASSERT_EQ(dma_size + 1, length);
+	ASSERT_EQ(1, extents[0].length);
+	check_dmabuf_extent(dfd, 0, &extents[1], dma_size);
+	test_ioctl_ioas_unmap(dma_iova, dma_size);
+	close(dfd);
+
+	/* Each leaves and comes back, the other notices nothing of it */
+	test_ioctl_destroy(self->stdev_id);
+	test_err_ioctl_ioas_get_extents(EOPNOTSUPP, self->ioas_id, TEST_IOVA, 0,
+					extents, 2);
+	check_mock_map(self->mock_hwpt_id, TEST_IOVA, buffer, BUFFER_SIZE);
+	test_cmd_mock_noiommu(self->ioas_id, &self->stdev_id, NULL, NULL);
+	check_all_extents(self->ioas_id, areas, ARRAY_SIZE(areas));
+	test_ioctl_destroy(self->mock_stdev_id);
+	check_all_extents(self->ioas_id, areas, ARRAY_SIZE(areas));
+	test_cmd_mock_domain(self->ioas_id, NULL, &self->mock_hwpt_id, NULL);
+	check_all_extents(self->ioas_id, areas, ARRAY_SIZE(areas));
+	check_mixed();
+}
+
 /*
  * Have GET_PA meet mappings and devices that come and go. It may find a mapping
  * or not, but whatever it returns has to be right. A second IOAS keeps the
@@ -1591,10 +2322,64 @@ static void *race_get_pa(void *arg)
 	return NULL;
 }
 
+/* From one mapping into the next, any of which may be missing at any time */
+static void *race_get_extents(void *arg)
+{
+	struct race_thread *t = arg;
+	struct race *race = t->race;
+	struct iommu_pa_extent extents[NR_PAGES * RACE_SLOTS];
+
+	for (; !race_stop(t); t->done++) {
+		__u32 room = 1 + rand_r(&t->seed) % ARRAY_SIZE(extents);
+		unsigned int page = rand_r(&t->seed) % ARRAY_SIZE(extents);
+		__u64 length = 0;
+		__u32 num = room;
+		__u64 sum = 0;
+		__u64 phys;
+		__u64 done;
+		__u32 i;
+
+		if (_test_ioctl_ioas_get_extents(race->fd, race->ioas_id,
+						 race_iova(0) + page * PAGE_SIZE,
+						 &length, &phys, extents,
+						 &num)) {
+			if (errno != ENOENT)
+				t->error = errno;
+			continue;
+		}
+
+		t->found++;
+		if (!num || num > room || extents[0].phys != phys) {
+			t->error = ERANGE;
+			continue;
+		}
+		for (i = 0; i != num; i++) {
+			/* At least a page, and no mapping is left by one */
+			if (!extents[i].length ||
+			    extents[i].length % PAGE_SIZE ||
+			    extents[i].length / PAGE_SIZE >
+				    NR_PAGES - page % NR_PAGES) {
+				t->error = ERANGE;
+				break;
+			}
+			for (done = 0; done != extents[i].length;
+			     done += PAGE_SIZE, page++)
+				if (race->phys[page % NR_PAGES] !=
+				    extents[i].phys + done)
+					t->error = EILSEQ;
+			sum += extents[i].length;
+		}
+		if (!t->error && sum != length)
+			t->error = EBADMSG;
+	}
+	return NULL;
+}
+
 TEST_F(noiommu, race)
 {
 	void *(*const fns[])(void *) = { race_map, race_map, race_attach,
-					 race_get_pa, race_get_pa };
+					 race_get_pa, race_get_pa,
+					 race_get_extents, race_get_extents };
 	struct race_thread threads[ARRAY_SIZE(fns)] = {};
 	struct timespec ts = {
 		.tv_sec = RACE_NSEC / 1000000000,
@@ -1696,6 +2481,71 @@ TEST_F(noiommu, dmabuf_revoke_race)
 		ASSERT_EQ(0, pthread_join(thread, NULL));
 		EXPECT_EQ(EINVAL, race.error);
 		test_ioctl_ioas_unmap(race.iova, PAGE_SIZE * 4);
+		close(dfd);
+	}
+}
+
+static void *race_revoke_extents(void *arg)
+{
+	struct race_revoke *race = arg;
+	struct iommu_pa_extent extents[2];
+	__u64 length;
+	__u64 phys;
+	__u32 num;
+
+	/* A byte that stays, and then the dma-buf until it is gone */
+	do {
+		length = 0;
+		num = 2;
+		if (_test_ioctl_ioas_get_extents(race->fd, race->ioas_id,
+						 race->iova - 1, &length, &phys,
+						 extents, &num)) {
+			__atomic_store_n(&race->error, errno, __ATOMIC_RELAXED);
+			return NULL;
+		}
+		__atomic_add_fetch(&race->found, 1, __ATOMIC_RELAXED);
+	} while (num == 2 && length == PAGE_SIZE * 4 + 1 &&
+		 extents[0].length == 1 && extents[1].phys == race->phys &&
+		 extents[1].length == PAGE_SIZE * 4);
+	if (num != 1 || length != 1 || extents[0].length != 1)
+		__atomic_store_n(&race->error, EILSEQ, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+TEST_F(noiommu, extents_revoke_race)
+{
+	const __u64 iova = TEST_IOVA + PAGE_SIZE;
+	const struct area areas[] = { { TEST_IOVA, buffer, PAGE_SIZE } };
+	int i;
+
+	test_ioctl_ioas_map_fixed(buffer, PAGE_SIZE, TEST_IOVA);
+	for (i = 0; i != 20; i++) {
+		struct race_revoke race = {
+			.fd = self->fd,
+			.ioas_id = self->ioas_id,
+			.iova = iova,
+		};
+		__u64 length = 0;
+		pthread_t thread;
+		int dfd;
+
+		test_cmd_get_dmabuf(PAGE_SIZE * 4, &dfd);
+		test_ioctl_ioas_map_fixed_file(dfd, 0, PAGE_SIZE * 4, iova);
+		test_ioctl_ioas_get_pa(self->ioas_id, iova, &length,
+				       &race.phys);
+		test_cmd_dmabuf_check_pa(dfd, 0, race.phys);
+
+		ASSERT_EQ(0, pthread_create(&thread, NULL, race_revoke_extents,
+					    &race));
+		while (!__atomic_load_n(&race.found, __ATOMIC_RELAXED) &&
+		       !__atomic_load_n(&race.error, __ATOMIC_RELAXED))
+			;
+		test_cmd_revoke_dmabuf(dfd, true);
+		/* Not even once after the revoke has returned */
+		check_extents(self->ioas_id, areas, 1, TEST_IOVA, 0, 2);
+		ASSERT_EQ(0, pthread_join(thread, NULL));
+		EXPECT_EQ(0, race.error);
+		test_ioctl_ioas_unmap(iova, PAGE_SIZE * 4);
 		close(dfd);
 	}
 }

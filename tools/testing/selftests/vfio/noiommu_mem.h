@@ -31,7 +31,10 @@ enum mem_kind {
 	 * The page allocator gives out neighbours in one of these orders.
 	 */
 	MEM_ORDERED,
+	/* Anonymous, of transparent huge pages */
+	MEM_THP,
 	MEM_HUGETLB,
+	MEM_HUGETLB_1G,
 	MEM_MEMFD,
 	MEM_MEMFD_HUGETLB,
 };
@@ -55,7 +58,8 @@ static inline bool mem_is_file(const struct mem *mem)
 
 static inline bool mem_is_hugetlb(const struct mem *mem)
 {
-	return mem->kind == MEM_HUGETLB || mem->kind == MEM_MEMFD_HUGETLB;
+	return mem->kind == MEM_HUGETLB || mem->kind == MEM_HUGETLB_1G ||
+		mem->kind == MEM_MEMFD_HUGETLB;
 }
 
 static inline u64 mem_pattern(u64 seed, u64 offset)
@@ -88,6 +92,40 @@ static inline void mem_fault_in(struct mem *mem)
 	}
 }
 
+/* Anonymous memory that starts where a huge page can */
+static inline char *mem_mmap_aligned(u64 size)
+{
+	char *vaddr, *start;
+
+	vaddr = mmap(NULL, size + SZ_2M, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	VFIO_ASSERT_NE(vaddr, MAP_FAILED);
+
+	start = vaddr + (-(uintptr_t)vaddr & (SZ_2M - 1));
+	if (start != vaddr)
+		VFIO_ASSERT_EQ(munmap(vaddr, start - vaddr), 0);
+	VFIO_ASSERT_EQ(munmap(start + size, vaddr + SZ_2M - start), 0);
+
+	return start;
+}
+
+/* Did the kernel make @mem of huge pages? It does so only while it has them. */
+static inline bool mem_is_thp(const struct mem *mem)
+{
+	const u64 step = SZ_2M / getpagesize();
+	u64 *phys = calloc_assert(mem->npages, sizeof(*phys));
+	u64 i;
+
+	pagemap_read(mem->vaddr, mem->npages, phys);
+	for (i = 0; i < mem->npages; i++) {
+		if (phys[i] != phys[i - i % step] + i % step * getpagesize())
+			break;
+	}
+	free(phys);
+
+	return i == mem->npages;
+}
+
 /* Returns false if there is not enough of that kind of memory */
 static inline bool mem_alloc(struct mem *mem, enum mem_kind kind, u64 size)
 {
@@ -104,6 +142,8 @@ static inline bool mem_alloc(struct mem *mem, enum mem_kind kind, u64 size)
 
 	if (kind == MEM_HUGETLB)
 		flags |= MAP_HUGETLB | MAP_HUGE_2MB;
+	else if (kind == MEM_HUGETLB_1G)
+		flags |= MAP_HUGETLB | MAP_HUGE_1GB;
 
 	if (mem_is_file(mem)) {
 		if (kind == MEM_MEMFD_HUGETLB)
@@ -118,17 +158,29 @@ static inline bool mem_alloc(struct mem *mem, enum mem_kind kind, u64 size)
 		flags = MAP_SHARED;
 	}
 
-	mem->vaddr = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, mem->fd, 0);
+	if (kind == MEM_THP)
+		mem->vaddr = mem_mmap_aligned(size);
+	else
+		mem->vaddr = mmap(NULL, size, PROT_READ | PROT_WRITE, flags,
+				  mem->fd, 0);
 	if (mem->vaddr == MAP_FAILED) {
 		VFIO_ASSERT_TRUE(mem_is_hugetlb(mem));
+		mem->vaddr = NULL;
 		return false;
 	}
 
-	/* Fails where there are no transparent huge pages to turn off */
+	/* Fails where there are no transparent huge pages to turn on or off */
 	if (!mem_is_hugetlb(mem))
-		madvise(mem->vaddr, size, MADV_NOHUGEPAGE);
+		madvise(mem->vaddr, size, kind == MEM_THP ? MADV_HUGEPAGE :
+							    MADV_NOHUGEPAGE);
 
 	mem_fault_in(mem);
+
+	if (kind == MEM_THP && !mem_is_thp(mem)) {
+		VFIO_ASSERT_EQ(munmap(mem->vaddr, size), 0);
+		mem->vaddr = NULL;
+		return false;
+	}
 
 	mem->phys = calloc(mem->npages, sizeof(*mem->phys));
 	mem->run = calloc(mem->npages, sizeof(*mem->run));
@@ -201,7 +253,9 @@ static inline u64 mem_nr_runs(const struct mem *mem)
 /* Is @mem as contiguous, or as little, as its kind is meant to be? */
 static inline bool mem_layout_is_apt(const struct mem *mem)
 {
-	if (mem_is_hugetlb(mem))
+	if (mem->kind == MEM_HUGETLB_1G)
+		return mem->run[0] >= SZ_1G;
+	if (mem_is_hugetlb(mem) || mem->kind == MEM_THP)
 		return mem->run[0] >= SZ_2M;
 
 	return mem->kind == MEM_ORDERED || mem_nr_runs(mem) > mem->npages / 4;

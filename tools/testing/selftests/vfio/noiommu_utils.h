@@ -25,8 +25,9 @@
 
 #include <libvfio.h>
 
-/* IOMMU_IOAS_GET_PA without an array of extents */
-#define GET_PA_SIZE 40
+/* IOMMU_IOAS_GET_PA as it was before it had extents, and with them */
+#define GET_PA_SIZE		40
+#define GET_PA_EXTENTS_SIZE	56
 
 #define MAP_RW (IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE)
 
@@ -259,6 +260,71 @@ static inline int ioas_get_pa(int iommufd, u32 ioas_id, u64 iova, u64 *length,
 	return 0;
 }
 
+/*
+ * @length: in: the most bytes to look at, 0 for no limit; out: bytes that the
+ *          extents cover
+ * @phys: out: where the first of them is
+ * @extents: out: what is there, each physically contiguous
+ * @nr: in: the most extents to write; out: those written
+ *
+ * Asserts what holds for every failure: nothing but the array is written.
+ */
+static inline int ioas_get_extents(int iommufd, u32 ioas_id, u64 iova,
+				   u64 *length, u64 *phys,
+				   struct iommu_pa_extent *extents, u32 *nr)
+{
+	struct iommu_ioas_get_pa args, before;
+	int ret;
+
+	memset(&args, 0, sizeof(args));
+	args.size = GET_PA_EXTENTS_SIZE;
+	args.ioas_id = ioas_id;
+	args.iova = iova;
+	args.length = *length;
+	args.out_phys = 0xdeadbeefdeadbeefULL;
+	args.num_extents = *nr;
+	args.extents_uptr = (uintptr_t)extents;
+	before = args;
+
+	ret = ioctl_errno(iommufd, IOMMU_IOAS_GET_PA, &args);
+	if (ret) {
+		VFIO_ASSERT_EQ(memcmp(&args, &before, sizeof(args)), 0,
+			       "A failing IOMMU_IOAS_GET_PA has written\n");
+		return ret;
+	}
+
+	/* Nothing but the three outputs may change */
+	*length = args.length;
+	*phys = args.out_phys;
+	*nr = args.num_extents;
+	args.length = before.length;
+	args.out_phys = before.out_phys;
+	args.num_extents = before.num_extents;
+	VFIO_ASSERT_EQ(memcmp(&args, &before, sizeof(args)), 0);
+
+	return 0;
+}
+
+/* More than any kernel knows: what lies in it past that has to be zero */
+union get_pa_args {
+	struct iommu_ioas_get_pa args;
+	u8 bytes[256];
+};
+
+/* Returns 0 or a negative errno, with which nothing may have been written */
+static inline int get_pa_raw(int iommufd, union get_pa_args *args)
+{
+	union get_pa_args before = *args;
+	int ret;
+
+	ret = ioctl_errno(iommufd, IOMMU_IOAS_GET_PA, args);
+	if (ret)
+		VFIO_ASSERT_EQ(memcmp(args, &before, sizeof(before)), 0,
+			       "A failing IOMMU_IOAS_GET_PA has written\n");
+
+	return ret;
+}
+
 /* The address behind @iova, which has to have one */
 static inline u64 ioas_phys(int iommufd, u32 ioas_id, u64 iova)
 {
@@ -269,6 +335,20 @@ static inline u64 ioas_phys(int iommufd, u32 ioas_id, u64 iova)
 	VFIO_ASSERT_EQ(length, 1);
 
 	return phys;
+}
+
+/* Without them, no entry of the page table is larger than a page */
+static inline int ioas_huge_pages_set(int iommufd, u32 ioas_id, bool on)
+{
+	struct iommu_option args = {
+		.size = sizeof(args),
+		.option_id = IOMMU_OPTION_HUGE_PAGES,
+		.op = IOMMU_OPTION_OP_SET,
+		.object_id = ioas_id,
+		.val64 = on,
+	};
+
+	return ioctl_errno(iommufd, IOMMU_OPTION, &args);
 }
 
 /* A device, bound to an iommufd that has an IOAS; not attached */

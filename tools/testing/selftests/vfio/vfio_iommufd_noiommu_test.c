@@ -51,7 +51,7 @@ TEST(uapi)
 	ASSERT_EQ(_IO(';', 0x95), IOMMU_IOAS_GET_PA);
 	ASSERT_EQ(_IO(';', 0x95), IOMMU_IOAS_NOIOMMU_GET_PA);
 
-	ASSERT_LE(GET_PA_SIZE, sizeof(struct iommu_ioas_get_pa));
+	ASSERT_EQ(GET_PA_EXTENTS_SIZE, sizeof(struct iommu_ioas_get_pa));
 	ASSERT_EQ(sizeof(struct iommu_ioas_get_pa),
 		  sizeof(struct iommu_ioas_noiommu_get_pa));
 	ASSERT_EQ(0, offsetof(struct iommu_ioas_get_pa, size));
@@ -61,6 +61,13 @@ TEST(uapi)
 	ASSERT_EQ(16, offsetof(struct iommu_ioas_get_pa, iova));
 	ASSERT_EQ(24, offsetof(struct iommu_ioas_get_pa, length));
 	ASSERT_EQ(32, offsetof(struct iommu_ioas_get_pa, out_phys));
+	ASSERT_EQ(GET_PA_SIZE, offsetof(struct iommu_ioas_get_pa, num_extents));
+	ASSERT_EQ(44, offsetof(struct iommu_ioas_get_pa, __reserved2));
+	ASSERT_EQ(48, offsetof(struct iommu_ioas_get_pa, extents_uptr));
+
+	ASSERT_EQ(16, sizeof(struct iommu_pa_extent));
+	ASSERT_EQ(0, offsetof(struct iommu_pa_extent, phys));
+	ASSERT_EQ(8, offsetof(struct iommu_pa_extent, length));
 }
 
 /*
@@ -777,12 +784,6 @@ TEST_F(noiommu_attach, copy)
  * The arguments of IOMMU_IOAS_GET_PA
  */
 
-/* More than any kernel knows: what lies in it past that has to be zero */
-union get_pa_args {
-	struct iommu_ioas_get_pa args;
-	u8 bytes[256];
-};
-
 FIXTURE(noiommu_get_pa) {
 	struct bound b;
 	struct mem mem;
@@ -812,20 +813,6 @@ FIXTURE_TEARDOWN(noiommu_get_pa)
 {
 	bound_cleanup(&self->b);
 	mem_free(&self->mem);
-}
-
-/* Returns 0 or a negative errno, with which nothing may have been written */
-static int get_pa_raw(int iommufd, union get_pa_args *args)
-{
-	union get_pa_args before = *args;
-	int ret;
-
-	ret = ioctl_errno(iommufd, IOMMU_IOAS_GET_PA, args);
-	if (ret)
-		VFIO_ASSERT_EQ(memcmp(args, &before, sizeof(before)), 0,
-			       "A failing IOMMU_IOAS_GET_PA has written\n");
-
-	return ret;
 }
 
 static bool get_pa_raw_ok(int iommufd, void *buf, u64 phys)
@@ -867,8 +854,7 @@ TEST_F(noiommu_get_pa, trailing_bytes)
 			ASSERT_EQ(0, a.bytes[i]);
 	}
 
-	/* Past the fields that may have been added since */
-	for (i = 128; i < sizeof(a); i++) {
+	for (i = GET_PA_EXTENTS_SIZE; i < sizeof(a); i++) {
 		a = self->valid;
 		a.args.size = sizeof(a);
 		a.bytes[i] = 0x80;
@@ -1178,6 +1164,11 @@ FIXTURE_VARIANT_ADD(noiommu_mem, ordered) {
 	.map_flags = MAP_RW,
 };
 
+FIXTURE_VARIANT_ADD(noiommu_mem, thp) {
+	.kind = MEM_THP,
+	.map_flags = MAP_RW,
+};
+
 FIXTURE_VARIANT_ADD(noiommu_mem, hugetlb) {
 	.kind = MEM_HUGETLB,
 	.map_flags = MAP_RW,
@@ -1215,22 +1206,14 @@ FIXTURE_VARIANT_ADD(noiommu_mem, memfd_hugetlb) {
 FIXTURE_SETUP(noiommu_mem)
 {
 	struct bound *b = &self->b;
-	struct iommu_option option = {
-		.size = sizeof(option),
-		.option_id = IOMMU_OPTION_HUGE_PAGES,
-		.op = IOMMU_OPTION_OP_SET,
-		.val64 = 0,
-	};
 
 	if (!mem_alloc(&self->mem, variant->kind, SZ_4M))
-		SKIP(return, "No two huge pages of 2 MiB are free");
+		SKIP(return, "No two huge pages of 2 MiB are to be had");
 
 	bound_init(b, devices.bdf);
 
-	if (variant->small_leaves) {
-		option.object_id = b->ioas_id;
-		ASSERT_EQ(0, ioctl_errno(b->iommufd, IOMMU_OPTION, &option));
-	}
+	if (variant->small_leaves)
+		ASSERT_EQ(0, ioas_huge_pages_set(b->iommufd, b->ioas_id, false));
 
 	if (variant->map_first)
 		self->iova = mem_map(&self->mem, b->iommufd, b->ioas_id,

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""make bench: what an address costs, beside Linux 7.3 and pagemap."""
+
+import datetime
+import json
+import platform
+
+import bench
+import costplot
+import costtable
+import figures
+import programs
+import source
+import textsize
+from kernel import Kernel
+from ui import say
+
+PEER = "v7.3"
+
+
+def main(settings):
+    bench.require_memory()
+    kernels = {"ours": Kernel(settings, "run").build(),
+               "peer": Kernel(settings.without_series(PEER), "run").build()}
+    program = programs.bench(kernels["ours"])
+    folder = settings.build / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    results = {which: measure(settings, which, kernel, program)
+               for which, kernel in kernels.items()}
+    for result in results.values():
+        keep(folder / f"{result['name']}.json", result)
+    return report(settings, folder, results)
+
+
+def measure(settings, which, kernel, program):
+    """All that there is to know of a kernel."""
+    name = f"bench-{kernel.settings.work.name}"
+    counted = bench.count(settings, kernel, program, name)
+    say(f"{name}: " + figures.say_same(counted.first, counted.second))
+    return {"name": kernel.settings.work.name, "which": which,
+            "version": source.check_version(kernel.tree, kernel.settings.version),
+            "instructions": counted.first,
+            "differences": figures.differences(counted.first, counted.second),
+            "same": figures.say_same(counted.first, counted.second),
+            "lookups a second": bench.parallel(settings, kernel, program, f"{name}-parallel"),
+            "text": textsize.measure(kernel)}
+
+
+def report(settings, folder, results):
+    """Table, plot and files; the exit status."""
+    ours, peer = results["ours"], results["peer"]
+    counts = {which: figures.Figures(result["instructions"])
+              for which, result in results.items()}
+    rows = costtable.rows(counts["ours"], counts["peer"])
+    rows += costtable.text_rows(ours["text"], peer["text"])
+    parallel = costtable.parallel_rows(*(figures.Figures(result["lookups a second"])
+                                         for result in (ours, peer)))
+    text = page(settings, results, rows, parallel)
+    keep(folder / "bench.json", {"date": today(), "kernels": results,
+                                 "rows": [vars(row) for row in rows],
+                                 "lookups a second": [vars(row) for row in parallel]})
+    (folder / "results.md").write_text(text)
+    costplot.draw(counts, peer["version"], folder / "cost.svg")
+    say("\n" + text)
+    say(f"results: {settings.relative(folder)}: results.md, cost.svg, *.json")
+    over = [row.name for row in rows if row.over()]
+    if over:
+        say(f"FAILED: over budget: {'; '.join(over)}")
+        return 1
+    say("ok: within all budgets")
+    return 0
+
+
+def page(settings, results, rows, parallel):
+    """What is printed, and kept as results.md."""
+    ours, peer = results["ours"], results["peer"]
+    same = "\n".join(f"- {name}: {result['same']}." for name, result in (
+        (f"this series on {ours['version']}", ours), (f"Linux {peer['version']}", peer)))
+    return f"""\
+Measured {today()}: this series on Linux {ours['version']}, beside Linux {peer['version']}, in QEMU
+with `-icount shift=0`, where a nanosecond is an instruction of the guest.
+Scattered is a buffer of 16 MiB in which at most one run in a hundred is longer
+than a page, hugetlb is one of 64 MiB in huge pages of 2 MiB.
+
+{costtable.table(rows, peer['version'])}
+{same}
+
+Single lookups on one buffer by the clock, not in instructions ({settings.accel}, two
+processors of {platform.machine()}): more is better.
+
+{costtable.parallel_table(parallel, peer['version'])}"""
+
+
+def today():
+    return datetime.date.today().isoformat()
+
+
+def keep(path, value):
+    path.write_text(json.dumps(value, indent=1) + "\n")

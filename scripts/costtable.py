@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The table of `make bench`: what a driver in userspace pays for an address, in
+instructions, by three ways side by side, and what it may pay at most."""
+
+import dataclasses
+
+SCATTERED = ("scattered", 16 << 20)
+HUGETLB = ("hugetlb2m", 64 << 20)
+HEADER = ("instructions", "pagemap + mlock", "Linux {peer}", "this series", "budget",
+          "to pagemap", "to {peer}")
+
+
+@dataclasses.dataclass
+class Row:
+    name: str
+    pagemap: float | None
+    peer: float | None
+    ours: float | None
+    budget: float | None = None   # that ours must not exceed
+    note: str = ""                # what the peer's figure stands for
+
+    def over(self):
+        """Figures count as they are shown."""
+        if self.budget is None:
+            return False
+        return self.ours is None or shown(self.ours) > shown(self.budget)
+
+    def cells(self):
+        peer = text(self.peer)
+        return (self.name, text(self.pagemap), f"{self.note}{peer}" if self.peer else peer,
+                text(self.ours) + (" **over budget**" if self.over() else ""),
+                "" if self.budget is None else f"≤ {text(self.budget)}",
+                ratio(self.pagemap, self.ours), ratio(self.peer, self.ours))
+
+
+def shown(value):
+    return round(value) if value >= 10 else round(value, 2)
+
+
+def text(value):
+    if value is None:
+        return "–"
+    return f"{shown(value):,}" if value >= 10 else f"{shown(value):g}"
+
+
+def ratio(theirs, ours):
+    """How many times as much theirs is."""
+    if theirs is None or not ours:
+        return ""
+    times = theirs / ours
+    if times < 1:
+        return f"{times:.2g}×"
+    return f"{times:,.0f}×" if times >= 10 else f"{times:.1f}×"
+
+
+def rows(ours, peer):
+    """Of two kernels' Figures. What concerns pagemap is the peer's."""
+    return [*list_rows(ours, peer), *call_rows(ours, peer), *mapping_rows(ours, peer),
+            *other_rows(ours, peer)]
+
+
+def list_rows(ours, peer):
+    """The cheapest way each: the peer has no bulk call, and may be asked for one
+    page a call or for all that is left."""
+    ways = ("extents", "run", "page")
+    return [Row(f"address list, {name}, a page", peer.per_page(*memory, "pagemap"),
+                peer.least_per_page(*memory, *ways), ours.least_per_page(*memory, *ways),
+                budget, note)
+            for name, memory, budget, note in (
+                ("scattered", SCATTERED, 40, "one ioctl a page: "),
+                ("hugetlb", HUGETLB, 1, ""))]
+
+
+def call_rows(ours, peer):
+    return [Row("one page, one call", peer.get("call/pagemap"), peer.get("call/get_pa"),
+                ours.get("call/get_pa"), 750),
+            Row("an ioctl that is refused", None, peer.get("call/refused"),
+                ours.get("call/refused"))]
+
+
+def mapping_rows(ours, peer):
+    """mlock() stands beside mapping, though it does not pin."""
+    found = []
+    for what, lock, budgets in (("unmap", "munlock", (40, 250)), ("map", "mlock", None)):
+        for index, (name, memory) in enumerate((("hugetlb", HUGETLB), ("scattered", SCATTERED))):
+            theirs = peer.per_page(*memory, what)
+            found.append(Row(f"{what}, {name}, a page", peer.per_page(*memory, lock), theirs,
+                             ours.per_page(*memory, what),
+                             budgets[index] if budgets else theirs))
+    return found
+
+
+def other_rows(ours, peer):
+    found = [Row(f"open to first DMA started, {name}", None,
+                 *(figures.get(f"first_dma/{key}/started") for figures in (peer, ours)))
+             for name, key in (("the first time", "cold"), ("once more", "warm"))]
+    largest = max(ours.sizes("scattered"), default=0)
+    found += [Row(f"bytes of page tables a GiB, {name}", None,
+                  *(figures.per_gib(kind, largest, "page_tables") for figures in (peer, ours)))
+              for name, kind in (("hugetlb", "hugetlb2m"), ("scattered", "scattered"))]
+    return found
+
+
+def text_rows(ours, peer):
+    """Of the two kernels' {what: bytes of machine code}."""
+    return [Row(f"bytes of kernel text, {what}", None, peer.get(what), ours[what])
+            for what in ours]
+
+
+def parallel_rows(ours, peer):
+    return [Row(f"{threads} threads, {cpus} processors".replace("1 threads", "1 thread")
+                .replace("1 processors", "1 processor"),
+                None, *(figures.get(f"parallel/{threads}/{cpus}") for figures in (peer, ours)))
+            for threads, cpus in ((1, 1), (2, 1), (2, 2))]
+
+
+def markdown(header, lines):
+    """A table, its columns in line."""
+    lines = [header, *lines]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    def row(cells):
+        return "| " + " | ".join(cell.ljust(width) for cell, width in zip(cells, widths)) + " |"
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    return "\n".join([row(lines[0]), rule, *map(row, lines[1:])]) + "\n"
+
+
+def table(found, peer):
+    return markdown([word.format(peer=peer) for word in HEADER], [row.cells() for row in found])
+
+
+def parallel_table(found, peer):
+    """More is better here."""
+    return markdown(["lookups a second", f"Linux {peer}", "this series", f"to {peer}"],
+                    [(row.name, text(row.peer), text(row.ours), ratio(row.ours, row.peer))
+                     for row in found])
