@@ -12,7 +12,9 @@ from ui import Failure, Progress
 
 MEMORY = 4608          # MiB: three buffers of 1 GiB, and what they cost
 HUGEPAGES = 512        # of 2 MiB: one of the buffers
-APPEND = "hugepagesz=1G hugepages=1 norandmaps"  # programs lie alike on all kernels
+APPEND_SMALL = "norandmaps"  # programs lie alike on all kernels
+APPEND = f"hugepagesz=1G hugepages=1 {APPEND_SMALL}"
+SMALL = 16             # MiB
 LIMIT = 1800           # seconds
 
 
@@ -38,6 +40,13 @@ def count(settings, kernel, program, name):
                          Job(program=program, args=("cost",), hugepages=HUGEPAGES),
                          memory=MEMORY, shape="diskless", counting=True, append=APPEND)
                      for number in (1, 2)))
+
+
+def count_small(settings, kernel, program, name):
+    """One run, of what is no larger than SMALL."""
+    return run(settings, kernel, name,
+               Job(program=program, args=("cost", str(SMALL)), hugepages=64),
+               memory=1024, shape="diskless", counting=True, append=APPEND_SMALL)
 
 
 def parallel(settings, kernel, program, name):

@@ -6,6 +6,7 @@ import json
 import platform
 
 import bench
+import callprofile
 import costplot
 import costtable
 import figures
@@ -23,13 +24,15 @@ def main(settings):
     kernels = {"ours": Kernel(settings, "run").build(),
                "peer": Kernel(settings.without_series(PEER), "run").build()}
     program = programs.bench(kernels["ours"])
+    untraced = Kernel(settings, "untraced").build()
     folder = settings.build / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     results = {which: measure(settings, which, kernel, program)
                for which, kernel in kernels.items()}
     for result in results.values():
         keep(folder / f"{result['name']}.json", result)
-    return report(settings, folder, results)
+    without = bench.count_small(settings, untraced, program, "bench-untraced")
+    return report(settings, folder, results, without)
 
 
 def measure(settings, which, kernel, program):
@@ -43,10 +46,11 @@ def measure(settings, which, kernel, program):
             "differences": figures.differences(counted.first, counted.second),
             "same": figures.say_same(counted.first, counted.second),
             "lookups a second": bench.parallel(settings, kernel, program, f"{name}-parallel"),
+            "profile": callprofile.measure(settings, kernel, program, f"{name}-profile"),
             "text": textsize.measure(kernel)}
 
 
-def report(settings, folder, results):
+def report(settings, folder, results, without):
     """Table, plot and files; the exit status."""
     ours, peer = results["ours"], results["peer"]
     counts = {which: figures.Figures(result["instructions"])
@@ -55,9 +59,11 @@ def report(settings, folder, results):
     rows += costtable.text_rows(ours["text"], peer["text"])
     parallel = costtable.parallel_rows(*(figures.Figures(result["lookups a second"])
                                          for result in (ours, peer)))
-    text = page(settings, results, rows, parallel)
+    traced = costtable.trace_rows(counts["ours"], figures.Figures(without))
+    text = page(settings, results, rows, parallel, traced)
     keep(folder / "bench.json", {"date": today(), "kernels": results,
                                  "rows": [vars(row) for row in rows],
+                                 "without tracing": without,
                                  "lookups a second": [vars(row) for row in parallel]})
     (folder / "results.md").write_text(text)
     costplot.draw(counts, peer["version"], folder / "cost.svg")
@@ -71,7 +77,7 @@ def report(settings, folder, results):
     return 0
 
 
-def page(settings, results, rows, parallel):
+def page(settings, results, rows, parallel, traced):
     """What is printed, and kept as results.md."""
     ours, peer = results["ours"], results["peer"]
     same = "\n".join(f"- {name}: {result['same']}." for name, result in (
@@ -88,7 +94,14 @@ than a page, hugetlb is one of 64 MiB in huge pages of 2 MiB.
 Single lookups on one buffer by the clock, not in instructions ({settings.accel}, two
 processors of {platform.machine()}): more is better.
 
-{costtable.parallel_table(parallel, peer['version'])}"""
+{costtable.parallel_table(parallel, peer['version'])}
+Trace events cost nothing while they are off:
+
+{costtable.trace_table(traced)}
+Where the instructions of a call for one page go on this series, by function of
+the kernel:
+
+{callprofile.table(ours['profile'])}"""
 
 
 def today():

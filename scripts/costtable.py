@@ -107,6 +107,18 @@ def text_rows(ours, peer):
             for what in ours]
 
 
+def trace_rows(ours, untraced):
+    """What trace events cost that are off, beside a kernel without any."""
+    return [(name, text(without), text(off)) for name, without, off in (
+        ("address list, scattered, a page",
+         *(figures.per_page(*SCATTERED, "extents") for figures in (untraced, ours))),
+        ("one page, one call", untraced.get("call/get_pa"), ours.get("call/get_pa")))]
+
+
+def trace_table(found):
+    return markdown(["instructions", "kernel without tracing", "trace events off"], found)
+
+
 def parallel_rows(ours, peer):
     return [Row(f"{threads} threads, {cpus} processors".replace("1 threads", "1 thread")
                 .replace("1 processors", "1 processor"),

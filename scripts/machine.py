@@ -4,6 +4,8 @@ that keep kernel log, program output and status apart."""
 
 import dataclasses
 import pathlib
+import re
+import subprocess
 
 # Panics end the machine. An NMI panics as well and prints every task: that is
 # how a hang gets to show its trace.
@@ -121,6 +123,7 @@ class Machine:
     cpus: int = 2
     append: str = ""
     shape: str = "plain"
+    trace: str = ""       # file to write instructions to, when told
 
     @property
     def hotplug(self):
@@ -144,6 +147,7 @@ class Machine:
             "-chardev", f"socket,id=monitor,fd={monitor}",
             "-mon", "chardev=monitor,mode=control",
             *shape.options,
+            *single_steps(self.trace),
             *disks(self.disk, shape.disks),
             *(word for each in shape.devices for word in ("-device", each.option())),
         ]
@@ -169,6 +173,18 @@ def disks(path, count):
     for number in range(count):
         yield from ("-drive", f"if=none,id=disk{number},format=raw,snapshot=on,"
                               f"file={escape(path)}")
+
+
+def single_steps(trace):
+    """An instruction at a time, for a log of them."""
+    if not trace:
+        return ()
+    said = subprocess.run(["qemu-system-x86_64", "--version"], capture_output=True,
+                          text=True).stdout
+    version = re.search(r"version (\d+)\.(\d+)", said)
+    if version and tuple(map(int, version.groups())) < (8, 1):
+        return ("-singlestep", "-D", trace)
+    return ("-accel", "tcg,one-insn-per-tb=on,thread=single", "-D", trace)
 
 
 def escape(path):

@@ -18,6 +18,7 @@ import splat
 from ui import Failure
 
 TICK = 1        # seconds after which `output` is called, if only with nothing
+TRACED = 0.5    # seconds for which instructions are written down
 NMI_GRACE = 20  # seconds for a hanging kernel to print its trace
 
 
@@ -71,7 +72,7 @@ def run(machine, name, work, limit, output=None, interactive=False):
                 command, stdin=None if interactive else subprocess.DEVNULL,
                 stdout=None if interactive else subprocess.PIPE, stderr=errors,
                 pass_fds=[monitor.far.fileno()])
-        requests = Requests(status, machine.hotplug, monitor)
+        requests = Requests(status, machine.hotplug, monitor, machine.trace)
         try:
             collected, timed_out = follow(process, monitor, start + limit, output, requests)
         finally:
@@ -145,10 +146,11 @@ def read_status(path):
 class Requests:
     """What a guest asks of its machine by a line on the status port: `unplug` or
     `plug`, and the name of a device that the machine's shape has for that. It
-    gets no answer, it has to look at its bus."""
+    gets no answer, it has to look at its bus. Or `trace`: to write down what it
+    does for a moment."""
 
-    def __init__(self, path, hotplug, monitor):
-        self.path, self.hotplug, self.monitor = path, hotplug, monitor
+    def __init__(self, path, hotplug, monitor, trace=""):
+        self.path, self.hotplug, self.monitor, self.trace = path, hotplug, monitor, trace
         self.seen = 0
 
     def serve(self):
@@ -160,6 +162,11 @@ class Requests:
                 self.monitor.send("device_del", id=name)
             elif device and verb == "plug":
                 self.monitor.send("device_add", **device.qmp())
+            elif self.trace and verb == "trace":
+                self.monitor.send("human-monitor-command",
+                                  **{"command-line": "log exec,nochain"})
+                time.sleep(TRACED)
+                self.monitor.send("human-monitor-command", **{"command-line": "log none"})
 
 
 class Monitor:

@@ -9,6 +9,7 @@ import unittest
 from unittest import mock
 
 import bench
+import callprofile
 import cmd_bench
 import costplot
 import costtable
@@ -173,6 +174,31 @@ class Text(unittest.TestCase):
             ".data 5000 0\n.rela.text 900 0\n.context 7 0\nTotal 9999\n"), 123)
 
 
+class Profile(unittest.TestCase):
+    symbols = callprofile.Symbols("ffffffff81000000 T entry\nffffffff81000100 t walk.part.0\n"
+                                  "ffffffff81000200 D data\nffffffff82000000 T later\n")
+
+    def trace(self, *addresses):
+        return [f"Trace 0: 0x7f [0000/{address:016x}/00c0b2b3/ff000000] name\n"
+                for address in addresses]
+
+    def test_whole_calls_only(self):
+        entry, walk = 0xffffffff81000000, 0xffffffff81000104
+        lines = ["Linking TBs\n", *self.trace(walk, entry, entry + 4, walk, 0x401000, entry, walk,
+                                              walk, 0x401004, entry, walk)]
+        self.assertEqual(callprofile.per_call(callprofile.steps(lines), self.symbols, "entry"),
+                         {"entry": 1.5, "walk.part.0": 1.5, "the program itself": 1})
+
+    def test_too_short(self):
+        with self.assertRaisesRegex(Failure, "not seen to be called twice in 1 instr"):
+            callprofile.per_call([0xffffffff81000000], self.symbols, "entry")
+
+    def test_table(self):
+        text = callprofile.table({"walk": 99.6, "later.part.0": 7, "entry": 3, "data": 1})
+        self.assertRegex(text, r"\| others +\| 4 ")
+        self.assertRegex(text, r"\| all +\| 111 ")
+
+
 class Runs(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -224,11 +250,13 @@ class Report(unittest.TestCase):
         self.folder = pathlib.Path(folder.name)
         results = {which: {"name": which, "version": version, "instructions": values,
                            "differences": [], "same": "two runs give the same figures",
-                           "lookups a second": {"parallel/1/1": 1000}, "text": {"all": 9}}
+                           "lookups a second": {"parallel/1/1": 1000}, "text": {"all": 9},
+                           "profile": {"walk": 99.6}}
                    for which, version, values in (("ours", "7.2.1", ours),
                                                   ("peer", "7.3.4", peer_values()))}
         with mock.patch("costplot.draw"), contextlib.redirect_stdout(io.StringIO()) as said:
-            status = cmd_bench.report(settings.Settings("v7.2"), self.folder, results)
+            status = cmd_bench.report(settings.Settings("v7.2"), self.folder, results,
+                                      {"call/get_pa": 699})
         return status, said.getvalue()
 
     def test_good(self):
@@ -236,6 +264,8 @@ class Report(unittest.TestCase):
         self.assertEqual(status, 0)
         self.assertTrue(said.endswith("ok: within all budgets\n"))
         self.assertIn("this series on 7.2.1: two runs give the same", said)
+        self.assertRegex(said, r"one page, one call +\| 699 +\| 700 ")
+        self.assertRegex(said, r"`walk\(\)` +\| 100 ")
         self.assertTrue((self.folder / "bench.json").exists())
         self.assertIn((self.folder / "results.md").read_text(), said)
 

@@ -151,6 +151,30 @@ class Requests(Folder):
                 "driver": "edu", "dma_mask": 2**64 - 1, "id": "hot", "bus": "port"}}])
 
 
+class Trace(Folder):
+    def asked(self, trace):
+        status = self.folder / "status"
+        status.write_text("booted\ntrace\n")
+        with vm.Monitor() as monitor, mock.patch.object(vm, "TRACED", 0):
+            vm.Requests(status, {}, monitor, trace).serve()
+            monitor.near.close()
+            asked = [json.loads(line) for line in monitor.far.recv(4000).decode().splitlines()]
+        return [message["arguments"]["command-line"] for message in asked
+                if "arguments" in message]
+
+    def test_on_and_off(self):
+        self.assertEqual(self.asked("file"), ["log exec,nochain", "log none"])
+
+    def test_only_where_there_is_a_file_for_it(self):
+        self.assertEqual(self.asked(""), [])
+
+    def test_options_by_version(self):
+        for version, word in (("7.2.19", "-singlestep"), ("9.2.0", "-accel")):
+            said = subprocess.CompletedProcess([], 0, f"QEMU emulator version {version}\n")
+            with mock.patch("subprocess.run", return_value=said):
+                self.assertEqual(machine.single_steps("file")[0], word)
+
+
 class Jobs(Folder):
     def test_environment(self):
         job = initramfs.Job(program="/bin/sh", environment={"A": "x >/dev/y"})

@@ -2,6 +2,7 @@
 /*
  * bench cost [MIB]	counts instructions; buffers of up to so many MiB (1024)
  * bench parallel	lookups a second
+ * bench profile	calls for the host to follow, instruction by instruction
  *
  * $EDU is the PCI address of a device that is bound to vfio-pci. Prints a line
  * for each figure: its name, and a number or "none".
@@ -31,13 +32,16 @@ int main(int argc, char **argv)
 	if (argc > 2)
 		largest = MIB(strtoul(argv[2], NULL, 0));
 	if (argc < 2 || argc > 3 || largest < SMALLEST || largest > LARGEST)
-		die("usage: bench cost [MIB] | bench parallel");
+		die("usage: bench cost [MIB] | bench parallel | bench profile");
 
 	count_init();
 	device_find(&dev, bdf);
 	if (!strcmp(argv[1], "parallel")) {
 		device_start(&dev);
 		parallel(&dev);
+	} else if (!strcmp(argv[1], "profile")) {
+		device_start(&dev);
+		profile(&dev);
 	} else {
 		first_dma(bdf);
 		device_start(&dev);
