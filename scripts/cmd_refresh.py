@@ -3,6 +3,7 @@
 
 import pathlib
 
+import diffs
 import refresh
 from gitrepo import Repo
 from lock import exclusive
@@ -17,6 +18,16 @@ def main(settings):
         raise Failure(f"{path} is no git tree with commits; `make tree` makes one")
     series = Series(settings.top, settings.base)
     with exclusive(settings):
-        patches = refresh.refresh(series, path)
+        patches, notes = refresh.refresh(series, path)
         mark_refreshed(path)
+    for note in notes:
+        say(f"note: {note}")
     say(f"{len(patches)} patches in {settings.relative(series.folder)}")
+    say_differences(series)
+
+
+def say_differences(series):
+    """Which overlay files this base has otherwise, and where that stands."""
+    for path, patch in series.differences().items():
+        plus, minus = diffs.counts(patch.mail.diff)[path]
+        say(f"  {path} differs from the overlay, +{plus} -{minus}: {patch.name}")

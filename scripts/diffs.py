@@ -6,6 +6,8 @@ import re
 
 from ui import Failure
 
+MAX_OFFSET = 20  # lines; further away a hunk may have found the wrong place
+
 
 def split(diff):
     """{path: that file's part of the diff}, in the diff's order."""
@@ -126,3 +128,15 @@ def summary(table):
 def new_files(diff):
     return [f" create mode {mode} {path}" for path, mode in
             re.findall(r"^diff --git a/.+ b/(.+)\nnew file mode (\d+)$", diff, re.M)]
+
+
+def far_hunks(said):
+    """The hunks that git apply --verbose placed too far away."""
+    path, far = "?", []
+    for line in said.splitlines():
+        checking = re.match(r"Checking patch (.*)\.\.\.$", line)
+        path = checking.group(1) if checking else path
+        hunk = re.search(r"Hunk #(\d+) succeeded at \d+ \(offset (-?\d+) lines?\)", line)
+        if hunk and abs(int(hunk.group(2))) > MAX_OFFSET:
+            far.append(f"{path} hunk {hunk.group(1)}, {hunk.group(2)} lines off")
+    return far

@@ -20,9 +20,11 @@ class ConfigSet:
     base: str = ""    # the set whose objects the build starts from
 
 
-def load(folder, name):
-    """The set of that name from configs/sets."""
+def load(folder, name, base=""):
+    """The set of that name from configs/sets, with the fragment of the base, if
+    there is one, over all others."""
     sets = {}
+    more = [file for file in [folder / f"{base}.config"] if file.exists()]
     for line in (folder / "sets").read_text().splitlines():
         words = line.split()
         if not words or words[0].startswith("#"):
@@ -36,7 +38,7 @@ def load(folder, name):
                                        base.name)
     if name not in sets:
         raise Failure(f"CONFIG={name}: no such set; there are {', '.join(sets)}")
-    return sets[name]
+    return dataclasses.replace(sets[name], fragments=sets[name].fragments + more)
 
 
 def parse(text):
@@ -54,16 +56,22 @@ def wanted(fragments):
             for option, value in parse(pathlib.Path(fragment).read_text()).items()}
 
 
-def unmet(fragments, config, known, lacking=False):
-    """A line for each option that did not come out as asked for; `known` tells
-    whether the tree has an option of that name, which one that is `lacking` need
-    not have."""
+def lacking(folder, base):
+    """The options that a base does not have, of those that fragments ask for:
+    configs/<base>.lacking, if there is one."""
+    file = folder / f"{base}.lacking"
+    return set(re.findall(r"^CONFIG_\w+", file.read_text(), re.M)) if file.exists() else set()
+
+
+def unmet(fragments, config, known, absent=frozenset()):
+    """A line for each option that did not come out as asked for, or that is
+    `absent` and there after all; `known` tells whether the tree has an option of
+    that name."""
     have = parse(config)
-    lines = []
+    lines = [f"{option} is listed as lacking, but this tree has it"
+             for option in sorted(absent) if known(option)]
     for option, (value, fragment) in wanted(fragments).items():
-        if have.get(option, "n") == value:
-            continue
-        if lacking and not known(option):
+        if have.get(option, "n") == value or option in absent:
             continue
         if not known(option):
             reason = "which this tree does not have"

@@ -23,7 +23,7 @@ class Kernel:
     def __init__(self, settings, name):
         series.of(settings).entries()  # before any folder is made
         self.settings = settings
-        self.set = kconfig.load(settings.top / "configs", name)
+        self.set = kconfig.load(settings.top / "configs", name, settings.base)
         self.tree = settings.source
         self.out = settings.work / name
         self.image = self.out / "arch/x86/boot/bzImage"
@@ -84,14 +84,19 @@ class Kernel:
         self.verify()
 
     def verify(self):
-        """The fragments are for the base that has the series; one to compare with
-        may lack an option."""
         config = (self.out / ".config").read_text()
-        lines = kconfig.unmet(self.set.fragments, config, self.knows,
-                              lacking=self.settings.plain)
+        lines = kconfig.unmet(self.set.fragments, config, self.knows, self.absent())
         if lines:
             raise Failure(f"the {self.set.name} config is not what was asked for:\n  "
                           + "\n  ".join(lines))
+
+    def absent(self):
+        """The options that this tree need not have. A base without the series has
+        none of its options, and is there only to compare with."""
+        if self.settings.plain:
+            return {option for option in kconfig.wanted(self.set.fragments)
+                    if not self.knows(option)}
+        return kconfig.lacking(self.settings.top / "configs", self.settings.base)
 
     def knows(self, option):
         if not hasattr(self, "_options"):

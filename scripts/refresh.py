@@ -9,6 +9,7 @@ import mails
 import maintainers
 from gitrepo import DIFF, Repo
 from series import Patch, Series
+from sharing import Sharing
 from ui import Failure
 
 BASE_REF = "refs/tags/base"  # what the first patch is applied to
@@ -16,7 +17,8 @@ BASE_REF = "refs/tags/base"  # what the first patch is applied to
 
 def refresh(series, tree):
     """Makes the stored series say what base..HEAD of the tree says; returns the
-    patches. Nothing is written before every commit was found fit."""
+    patches, and notes on what became of other bases. Nothing is written before
+    every commit was found fit."""
     repo = Repo(tree)
     base = repo.commit_id(BASE_REF) or root_of(repo)
     refuse_edits(repo)
@@ -26,8 +28,13 @@ def refresh(series, tree):
         patches.append(patch)
         files.update(overlay)
     refuse_blanks(patches, files)
-    write(series, patches, files)
-    return patches
+    sharing = Sharing(series)
+    own = sharing.share(patches, files)
+    carried, notes = sharing.carry(own)
+    write(series, patches, own)
+    for other, patch in carried:
+        write_patch(other.folder / patch.name, patch.mail)
+    return patches, notes
 
 
 def root_of(repo):
@@ -138,7 +145,8 @@ def write(series, patches, files):
     for stale in series.folder.glob("[0-9]*.patch"):
         if stale.name not in kept:
             stale.unlink()
-    gone = {path for added in old.values() for path in added} - files.keys()
+    brought = {path for patch in patches for path in patch.added}
+    gone = {path for added in old.values() for path in added} - brought
     for path in gone - used_elsewhere(series) - {maintainers.NAME}:
         remove_overlay(series.top, path)
 

@@ -3,12 +3,17 @@
 
 A line of the series file names a patch and then the overlay files that it
 brings. MAINTAINERS among them means the entry, not the file.
+
+The overlay is the same for every base. Where a base's file has to be otherwise,
+the patch that brings it holds the difference, as a diff from the overlay's.
 """
 
 import dataclasses
 import os
 import pathlib
 
+import bases
+import difference
 import diffs
 import mails
 import maintainers
@@ -25,6 +30,17 @@ class Patch:
 def of(settings):
     """The series that goes onto the base."""
     return NoSeries() if settings.plain else Series(settings.top, settings.base)
+
+
+def all_of(top):
+    """Every series that is stored, the default base's first."""
+    folders = {file.parent.name for file in pathlib.Path(top).glob("patches/*/series")}
+    return [Series(top, base) for base in bases.in_order(folders)]
+
+
+def first(names):
+    """The base that a file of several belongs to."""
+    return bases.in_order(names)[0]
 
 
 class NoSeries:
@@ -82,12 +98,26 @@ class Series:
         parts = diffs.split(patch.mail.diff)
         for path in patch.added:
             content, executable = self.overlay(path)
-            if path == maintainers.NAME:
-                if path not in parts:
-                    raise Failure(f"{patch.name}: no hunk that places the {path} entry")
-                parts[path] = maintainers.fill(parts[path], content.decode())
+            if path != maintainers.NAME:
+                parts[path] = diffs.new_file(path, self.resolve(patch, path), executable)
             elif path in parts:
-                raise Failure(f"{patch.name} edits {path}, which it also adds")
+                parts[path] = maintainers.fill(parts[path], content.decode())
             else:
-                parts[path] = diffs.new_file(path, content, executable)
+                raise Failure(f"{patch.name}: no hunk that places the {path} entry")
         return diffs.join(parts)
+
+    def resolve(self, patch, path):
+        """The content of a file that the patch brings."""
+        content, _ = self.overlay(path)
+        part = diffs.split(patch.mail.diff).get(path)
+        if not part or path == maintainers.NAME:
+            return content
+        try:
+            return difference.apply(part, path, content)
+        except Failure as failure:
+            raise Failure(f"{self.base}/{patch.name}: {failure.cause}")
+
+    def differences(self):
+        """{path: patch} of the files that are not as the overlay has them."""
+        return {path: patch for patch in self.patches() for path in patch.added
+                if path != maintainers.NAME and path in diffs.split(patch.mail.diff)}

@@ -15,6 +15,7 @@ import re
 import shutil
 import tempfile
 
+import diffs
 import mails
 import series
 import source
@@ -24,7 +25,6 @@ from ui import Failure, Progress, say
 BASE = "refs/tags/base"
 MADE = "refs/project/made"
 REFRESHED = "refs/project/refreshed"
-MAX_OFFSET = 20  # lines; further away a hunk may have found the wrong place
 BASE_AUTHOR = ("Linux", "base@localhost", "2000-01-01T00:00:00+0000")
 
 
@@ -157,22 +157,10 @@ def apply(repo, name, diff):
     if result.returncode:
         errors = re.findall(r"^error: (.*)", said, re.M)
         raise Failure(f"{name} does not apply: " + "; ".join(errors or [said.strip()]))
-    far = far_hunks(said)
+    far = diffs.far_hunks(said)
     if far:
         raise Failure(f"{name} applies, but too far from where it was made "
-                      f"(more than {MAX_OFFSET} lines): " + "; ".join(far))
-
-
-def far_hunks(said):
-    """The hunks that git apply --verbose placed too far away."""
-    path, far = "?", []
-    for line in said.splitlines():
-        checking = re.match(r"Checking patch (.*)\.\.\.$", line)
-        path = checking.group(1) if checking else path
-        hunk = re.search(r"Hunk #(\d+) succeeded at \d+ \(offset (-?\d+) lines?\)", line)
-        if hunk and abs(int(hunk.group(2))) > MAX_OFFSET:
-            far.append(f"{path} hunk {hunk.group(1)}, {hunk.group(2)} lines off")
-    return far
+                      f"(more than {diffs.MAX_OFFSET} lines): " + "; ".join(far))
 
 
 def check_out(repo, commit):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 import os
 
+import mails
 import toy
 from ui import Failure
 
@@ -65,6 +66,7 @@ class Refresh(toy.ToyTest):
         other = self.top / "patches/v9.8"
         other.mkdir()
         (other / "series").write_text("0001-x.patch drivers/mmm.c\n")
+        (other / "0001-x.patch").write_text(mails.Mail("X <x@example.org>", "now", "x").store())
         self.git("reset", "-q", "--hard", "HEAD~2")
         self.refresh()
         self.assertTrue((self.top / "drivers/mmm.c").exists())

@@ -12,9 +12,7 @@ import kconfig
 import settings
 import source
 import ui
-from series import Series
 from ui import Failure
-import diffs
 
 
 class Settings(unittest.TestCase):
@@ -36,9 +34,9 @@ class Config(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.fragment = pathlib.Path(folder.name) / "my.config"
 
-    def unmet(self, fragment, config, known=True, lacking=False):
+    def unmet(self, fragment, config, known=True, absent=()):
         self.fragment.write_text(fragment)
-        return kconfig.unmet([self.fragment], config, lambda option: known, lacking)
+        return kconfig.unmet([self.fragment], config, lambda option: known, set(absent))
 
     def test_met(self):
         self.assertEqual(self.unmet("# why\nCONFIG_A=y\nCONFIG_B=n\nCONFIG_C=7\n",
@@ -51,9 +49,16 @@ class Config(unittest.TestCase):
         self.assertIn("depends on", self.unmet("CONFIG_A=y\n", "")[0])
         self.assertIn("does not have", self.unmet("CONFIG_A=y\n", "", known=False)[0])
 
-    def test_a_tree_that_may_lack_options(self):
-        self.assertEqual(self.unmet("CONFIG_A=y\n", "", known=False, lacking=True), [])
-        self.assertTrue(self.unmet("CONFIG_A=y\n", "", lacking=True))
+    def test_options_that_a_base_lacks(self):
+        folder = self.fragment.parent
+        (folder / "v9.9.lacking").write_text("# why\nCONFIG_A  since 9.10\n")
+        absent = kconfig.lacking(folder, "v9.9")
+        self.assertEqual(absent, {"CONFIG_A"})
+        self.assertEqual(kconfig.lacking(folder, "v9.10"), set())
+        self.assertEqual(self.unmet("CONFIG_A=y\n", "", known=False, absent=absent), [])
+        self.assertTrue(self.unmet("CONFIG_B=y\n", "", known=False, absent=absent))
+        self.assertIn("listed as lacking",
+                      self.unmet("CONFIG_A=y\n", "CONFIG_A=y\n", absent=absent)[0])
 
     def test_sets(self):
         folder = settings.TOP / "configs"
@@ -70,6 +75,15 @@ class Config(unittest.TestCase):
         self.assertEqual((made.base, made.objects), ("a", 7))
         self.assertEqual([path.name for path in made.fragments], ["x.config", "y.config"])
         self.assertEqual(kconfig.load(folder, "a").base, "")
+
+    def test_fragment_of_a_base_is_over_all_others(self):
+        folder = self.fragment.parent
+        (folder / "sets").write_text("a 7 x.config\nb a y.config\n")
+        (folder / "v9.9.config").write_text("CONFIG_A=y\n")
+        names = {base: [path.name for path in kconfig.load(folder, "b", base).fragments]
+                 for base in ("v9.9", "v9.8")}
+        self.assertEqual(names, {"v9.9": ["x.config", "y.config", "v9.9.config"],
+                                 "v9.8": ["x.config", "y.config"]})
 
 
 class Debian(unittest.TestCase):
@@ -130,17 +144,3 @@ class Progress(unittest.TestCase):
         where = f"  full log: {os.path.relpath(log.name)}"
         self.assertEqual(text, f"error: it broke\n  | 98\n  | 99\n{where}")
         self.assertEqual(bare, f"error: it broke\n{where}")
-
-
-class StoredSeries(unittest.TestCase):
-    """The series of this repository, every base."""
-
-    def test_whole(self):
-        for file in (settings.TOP / "patches").glob("*/series"):
-            series = Series(settings.TOP, file.parent.name)
-            patches = series.patches()
-            self.assertTrue(patches)
-            self.assertEqual(sorted(patch.name for patch in patches),
-                             sorted(path.name for path in series.folder.glob("[0-9]*.patch")))
-            for patch in patches:
-                self.assertEqual(diffs.trailing_blanks(series.full_diff(patch)), [], patch.name)

@@ -92,7 +92,8 @@ class ToyTest(unittest.TestCase):
         self.commit("MAINTAINERS: Add mmm")
 
     def refresh(self):
-        return refresh.refresh(self.series, self.tree)
+        patches, self.notes = refresh.refresh(self.series, self.tree)
+        return patches
 
     def stored(self):
         """Everything that refresh writes: {path: content}."""

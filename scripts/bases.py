@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The kernels that a series may be for: where Debian has the source of each, and
+which of the tests have nothing to test there."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Base:
+    archive: tuple      # the suites of Debian's archive that have linux-source
+    left_out: dict = dataclasses.field(default_factory=dict)  # test suite: why
+
+
+# The first is the default. Where Debian no longer has it, the next one is.
+BASES = {
+    "v7.2": Base(("sid", "forky", "trixie-backports")),
+    "v7.3": Base(("sid", "forky", "trixie-backports")),
+    "v6.12": Base(("trixie", "bookworm-backports")),
+}
+DEFAULT = next(iter(BASES))
+
+
+def of(name):
+    """A base of no entry is looked for wherever there are newer kernels."""
+    return BASES.get(name) or Base(("sid", "forky", "trixie-backports"))
+
+
+def in_order(names):
+    """Those that have an entry as they stand there, then the others, the newest
+    first."""
+    def rank(name):
+        numbers = [-int(number) for number in name.removeprefix("v").split(".")]
+        return (list(BASES).index(name), []) if name in BASES else (len(BASES), numbers)
+    return sorted(names, key=rank)
