@@ -10,17 +10,26 @@ import subprocess
 
 from ui import Failure, Progress
 
-SUITES = ("sid", "forky", "trixie-backports")  # where the bases are to be had
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
-def fetch(version, folder):
-    """The newest linux-source tarball of a version like 7.2."""
+class NotOffered(Failure):
+    """The archive has no kernel of a version, or no longer."""
+
+    def __init__(self, version, suites, log):
+        self.version = version
+        super().__init__(f"linux-source-{version} is in none of Debian's {', '.join(suites)}; "
+                         "name a kernel tree or tarball with LINUX=", log)
+
+
+def fetch(version, folder, suites):
+    """The newest linux-source tarball of a version like 7.2 in some of the
+    archive's suites."""
     tarball = folder / f"linux-source-{version}.tar.xz"
     if tarball.exists():
         return tarball
     folder.mkdir(parents=True, exist_ok=True)
-    apt = Apt(folder / "apt", mirror())
+    apt = Apt(folder / "apt", mirror(), suites)
     apt.update()
     package, size = apt.newest(f"linux-source-{version}", version)
     deb = apt.download(package, size)
@@ -53,13 +62,14 @@ def newest_version(listing, version):
 
 
 class Apt:
-    def __init__(self, folder, uri):
+    def __init__(self, folder, uri, suites):
         self.folder = folder
+        self.suites = suites
         self.log = folder.parent / "apt.log"
         for name in ("lists/partial", "cache/archives/partial", "deb"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / "sources.list").write_text("".join(
-            f"deb [signed-by={KEYRING}] {uri} {suite} main\n" for suite in SUITES))
+            f"deb [signed-by={KEYRING}] {uri} {suite} main\n" for suite in suites))
         settings = {"Dir::Etc::sourcelist": folder / "sources.list",
                     "Dir::Etc::sourceparts": "/dev/null", "Dir::Etc::preferences": "/dev/null",
                     "Dir::Etc::preferencesparts": "/dev/null",
@@ -79,14 +89,16 @@ class Apt:
         progress = Progress("read package lists")
         result = self.run("apt-get", "update")
         self.log.write_text(result.stdout + result.stderr)
+        if not list((self.folder / "lists").glob("*_Packages*")):
+            progress.clear()
+            raise Failure("cannot read Debian's package lists", self.log)
         progress.done("not all suites could be read" if result.returncode else "done")
 
     def newest(self, name, version):
         """(name=version, bytes) of the newest package."""
         found = newest_version(self.run("apt-cache", "madison", name).stdout, version)
         if not found:
-            raise Failure(f"{name} {version}.* is in none of Debian's {', '.join(SUITES)}; "
-                          "name a kernel tree or tarball with LINUX=", self.log)
+            raise NotOffered(version, self.suites, self.log)
         package = f"{name}={found}"
         uris = self.run("apt-get", "download", "--print-uris", package).stdout
         size = re.search(r"\.deb (\d+) ", uris)

@@ -3,12 +3,14 @@
 which of the tests have nothing to test there."""
 
 import dataclasses
+import pathlib
 
 
 @dataclasses.dataclass(frozen=True)
 class Base:
     archive: tuple      # the suites of Debian's archive that have linux-source
     left_out: dict = dataclasses.field(default_factory=dict)  # test suite: why
+    brief: tuple = ("disk-run", "noiommu-run")  # suites, when another base is tested
 
 
 # The first is the default. Where Debian no longer has it, the next one is.
@@ -23,6 +25,11 @@ DEFAULT = next(iter(BASES))
 def of(name):
     """A base of no entry is looked for wherever there are newer kernels."""
     return BASES.get(name) or Base(("sid", "forky", "trixie-backports"))
+
+
+def stored(top):
+    """Those that there is a series for."""
+    return in_order({file.parent.name for file in pathlib.Path(top).glob("patches/*/series")})
 
 
 def in_order(names):

@@ -3,17 +3,21 @@
 document."""
 
 import dataclasses
+import pathlib
 import subprocess
 import sys
 from typing import Callable
 
+import bases
 import diskread
 import guest
 import kselftest
 import ktap
 import machine
 import programs
+from aptsource import NotOffered
 from initramfs import Job
+from kernel import Kernel
 from ui import Failure, Progress
 
 MEMORY = 1536  # MiB: what the tests map, and KASAN's shadow
@@ -23,7 +27,8 @@ MEMORY = 1536  # MiB: what the tests map, and KASAN's shadow
 class Suite:
     name: str
     run: Callable   # () -> KTAP document
-    log: str = ""   # of the guest's kernel, without folder and suffix
+    kernel: Kernel = None   # what it runs on, built before
+    log: pathlib.Path = None   # of the guest's kernel
 
 
 # The kernel config sets that they need, in the order of the functions' arguments
@@ -67,6 +72,39 @@ def long_suites(settings, run, debug, kunit, iommu, nullgroup, nogroup, compat):
     ]
 
 
+def offered(settings, found):
+    """Of these suites, those that the base has a part in, and {name: why} of the
+    others."""
+    reasons = bases.of(settings.base).left_out
+    left_out = {suite.name: reasons[suite.name] for suite in found if suite.name in reasons}
+    return [suite for suite in found if suite.name not in left_out], left_out
+
+
+def of_other_bases(settings):
+    """That the other bases' series build, boot and work."""
+    found = []
+    for base in bases.stored(settings.top):
+        if base != settings.base:
+            found += brief(settings.on(base))
+    return found
+
+
+def brief(settings):
+    """A few suites on a base that is not the one that is being tested."""
+    kernels = [Kernel(settings, name) for name in KERNELS]
+    chosen = bases.of(settings.base).brief
+    return [dataclasses.replace(suite, name=f"{suite.name.removesuffix('-run')}-{settings.base}",
+                                run=after_build(suite), kernel=None)
+            for suite in suites(settings, *kernels) if suite.name in chosen]
+
+
+def after_build(suite):
+    def run():
+        suite.kernel.build()
+        return suite.run()
+    return run
+
+
 def scripts(settings):
     """The unit tests of these scripts, in a process of their own."""
     command = [sys.executable, "-B", str(settings.top / "scripts/tests/run.py")]
@@ -92,7 +130,7 @@ def read(name, settings, kernel):
         results = [(f"{name}: {how}", diskread.problem(report))
                    for how, report in zip(READS, reports)]
         return ktap.document(results + [(f"kernel log of {name}", result.trouble())])
-    return Suite(name, run, name)
+    return Suite(name, run, kernel, settings.work / f"{name}.log")
 
 
 def refusals(name, settings, kernel):
@@ -168,7 +206,7 @@ def guest_suite(name, settings, kernel, make_job, limit, shape="plain"):
         progress.clear()
         return ktap.of_program(name, result.output.decode(errors="replace").replace("\r", ""),
                                result.status, result.trouble())
-    return Suite(name, run, name)
+    return Suite(name, run, kernel, settings.work / f"{name}.log")
 
 
 def result_of(suite, parser, folder):
@@ -176,6 +214,8 @@ def result_of(suite, parser, folder):
     suite that cannot run has failed, whatever the reason."""
     try:
         text = suite.run()
+    except NotOffered as missing:
+        text = ktap.skipped(suite.name, missing.cause)
     except Failure as failure:
         text = ktap.document([(suite.name, failure.report())])
     except subprocess.TimeoutExpired as late:

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make bench: what an address costs, beside Linux 7.3 and pagemap."""
+"""make bench: what an address costs, beside Linux 7.3 and pagemap, and on each
+base."""
 
 import datetime
 import json
 import platform
 
+import bases
 import bench
 import callprofile
 import costplot
@@ -13,6 +15,7 @@ import figures
 import programs
 import source
 import textsize
+from aptsource import NotOffered
 from kernel import Kernel
 from ui import say
 
@@ -22,17 +25,32 @@ PEER = "v7.3"
 def main(settings):
     bench.require_memory()
     kernels = {"ours": Kernel(settings, "run").build(),
-               "peer": Kernel(settings.without_series(PEER), "run").build()}
+               "peer": Kernel(settings.without_series(PEER), "run").build(),
+               **on_other_bases(settings)}
     program = programs.bench(kernels["ours"])
     untraced = Kernel(settings, "untraced").build()
     folder = settings.build / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     results = {which: measure(settings, which, kernel, program)
                for which, kernel in kernels.items()}
+    results["ours"]["profile"] = callprofile.measure(settings, kernels["ours"], program,
+                                                     "bench-profile")
     for result in results.values():
         keep(folder / f"{result['name']}.json", result)
     without = bench.count_small(settings, untraced, program, "bench-untraced")
     return report(settings, folder, results, without)
+
+
+def on_other_bases(settings):
+    """{base: kernel}, without those that Debian does not have."""
+    kernels = {}
+    for base in bases.stored(settings.top):
+        if base != settings.base and not settings.chosen:
+            try:
+                kernels[base] = Kernel(settings.on(base), "run").build()
+            except NotOffered as missing:
+                say(f"not measured: {missing.cause}")
+    return kernels
 
 
 def measure(settings, which, kernel, program):
@@ -46,7 +64,6 @@ def measure(settings, which, kernel, program):
             "differences": figures.differences(counted.first, counted.second),
             "same": figures.say_same(counted.first, counted.second),
             "lookups a second": bench.parallel(settings, kernel, program, f"{name}-parallel"),
-            "profile": callprofile.measure(settings, kernel, program, f"{name}-profile"),
             "text": textsize.measure(kernel)}
 
 
@@ -60,7 +77,7 @@ def report(settings, folder, results, without):
     parallel = costtable.parallel_rows(*(figures.Figures(result["lookups a second"])
                                          for result in (ours, peer)))
     traced = costtable.trace_rows(counts["ours"], figures.Figures(without))
-    text = page(settings, results, rows, parallel, traced)
+    text = page(settings, results, rows, parallel, traced) + side_by_side(results, counts)
     keep(folder / "bench.json", {"date": today(), "kernels": results,
                                  "rows": [vars(row) for row in rows],
                                  "without tracing": without,
@@ -75,6 +92,17 @@ def report(settings, folder, results, without):
         return 1
     say("ok: within all budgets")
     return 0
+
+
+def side_by_side(results, counts):
+    """This series on each base, if there is more than one."""
+    columns = {result["version"]: costtable.ours(counts[which], counts["peer"], result["text"])
+               for which, result in results.items() if which != "peer"}
+    if len(columns) == 1:
+        return ""
+    same = "\n".join(f"- {result['version']}: {result['same']}." for which, result
+                     in results.items() if which not in ("ours", "peer"))
+    return f"\nThis series on each base:\n\n{costtable.bases_table(columns)}\n{same}\n"
 
 
 def page(settings, results, rows, parallel, traced):

@@ -12,21 +12,29 @@ from ui import say
 
 def main(settings):
     left = check.long_suites(settings, *[None] * len(check.LONG_KERNELS))
-    return check_all(settings, "check", check.KERNELS, check.suites, "check-long", left)
+    more = [] if settings.chosen else check.of_other_bases(settings)
+    return check_all(settings, "check", check.KERNELS, check.suites, "check-long", left, more)
 
 
-def check_all(settings, command, names, suites, other, left):
-    """Runs the suites of one of the two commands, and says what is left to the
-    other one."""
+def check_all(settings, command, names, suites, other, left, more=()):
+    """Runs the suites of one of the two commands and some more, and says what is
+    left to the other one."""
     kernels = [Kernel(settings, settings.config if name == "debug" and settings.config
-                      else name).build() for name in names]
+                      else name) for name in names]
+    chosen, left_out = check.offered(settings, suites(settings, *kernels))
+    for kernel in kernels:
+        if any(suite.kernel is kernel for suite in chosen):
+            kernel.build()
     folder = settings.work / command
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     parser = ktap.Parser(settings.source)
     total = ktap.Counts()
-    for suite in suites(settings, *kernels):
+    for suite in (*chosen, *more):
         total += run(settings, suite, parser, folder)
+    for name, reason in left_out.items():
+        say(f"not run: {name}: {reason}")
+    left, _ = check.offered(settings, left)
     say(f"not run, left to make {other}: {', '.join(suite.name for suite in left)}")
     say(f"results: {settings.relative(folder)}")
     say(str(total))
@@ -60,4 +68,4 @@ def explain(settings, suite, folder):
                 shown += 1
     say(f"  results: {settings.relative(folder / suite.name)}.ktap")
     if suite.log:
-        say(f"  kernel log: {settings.relative(settings.work / suite.log)}.log")
+        say(f"  kernel log: {settings.relative(suite.log)}")

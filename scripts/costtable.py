@@ -119,6 +119,19 @@ def trace_table(found):
     return markdown(["instructions", "kernel without tracing", "trace events off"], found)
 
 
+def ours(figures, peer, sizes):
+    """{row: figure} of this series on some base."""
+    return {row.name: row.ours for row in rows(figures, peer) + text_rows(sizes, {})}
+
+
+def bases_table(columns):
+    """Of {version: {row: figure}}."""
+    names = next(iter(columns.values()))
+    return markdown(["instructions", *(f"Linux {version}" for version in columns)],
+                    [(name, *(text(column.get(name)) for column in columns.values()))
+                     for name in names])
+
+
 def parallel_rows(ours, peer):
     return [Row(f"{threads} threads, {cpus} processors".replace("1 threads", "1 thread")
                 .replace("1 processors", "1 processor"),

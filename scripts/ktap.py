@@ -34,6 +34,11 @@ def document(results):
     return "\n".join(lines) + "\n"
 
 
+def skipped(name, reason):
+    """A document of a suite that cannot be run here."""
+    return f"KTAP version 1\n1..1\nok 1 {clean(name)} # SKIP {clean(reason)}\n"
+
+
 def of_program(name, output, status, log_problem):
     """A document of what a test program printed, with two results of ours: that
     it ended as its results say, and that the kernel has nothing to report."""

@@ -5,11 +5,22 @@
 import importlib
 import sys
 
+from aptsource import NotOffered
 from settings import from_environment
+from source import fall_back
 from ui import Failure
 
 COMMANDS = ("run", "check", "check-long", "kernel", "shell", "vm", "series", "refresh", "tree",
             "bench")
+
+
+def run(command, settings):
+    """With the first base that is to be had."""
+    while True:
+        try:
+            return command.main(settings) or 0
+        except NotOffered as missing:
+            settings = fall_back(settings, missing)
 
 
 def main(arguments):
@@ -18,7 +29,7 @@ def main(arguments):
         return 2
     command = importlib.import_module("cmd_" + arguments[0].replace("-", "_"))
     try:
-        return command.main(from_environment()) or 0
+        return run(command, from_environment())
     except Failure as failure:
         print(failure.report(), file=sys.stderr)
         return 1

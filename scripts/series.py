@@ -34,8 +34,7 @@ def of(settings):
 
 def all_of(top):
     """Every series that is stored, the default base's first."""
-    folders = {file.parent.name for file in pathlib.Path(top).glob("patches/*/series")}
-    return [Series(top, base) for base in bases.in_order(folders)]
+    return [Series(top, base) for base in bases.stored(top)]
 
 
 def first(names):

@@ -6,11 +6,11 @@ import os
 import pathlib
 import re
 
+import bases
 import machine
 from ui import Failure
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
-DEFAULT_BASE = "7.2"
 ACCELERATORS = ("auto", "kvm", "tcg")
 
 
@@ -26,6 +26,8 @@ class Settings:
     timeout: int = 0    # seconds for the program in the guest; 0: the command's own
     tree: str = ""      # what refresh reads instead of the made tree
     plain: bool = False  # the base as it is, without a series
+    chosen: bool = False  # the base was, by the user
+    fallbacks: tuple = ()  # bases to go on with where Debian lacks this one
     top: pathlib.Path = TOP
 
     @property
@@ -46,9 +48,13 @@ class Settings:
         """The made tree: base and series as commits."""
         return self.work / "linux"
 
+    def on(self, base):
+        """The same for Debian's kernel of another base."""
+        return dataclasses.replace(self, base=base, linux="", tree="", fallbacks=())
+
     def without_series(self, base):
-        """The same for Debian's kernel of some base, to compare with."""
-        return dataclasses.replace(self, base=base, linux="", plain=True)
+        """For Debian's kernel as it is, to compare with."""
+        return dataclasses.replace(self.on(base), plain=True)
 
     def relative(self, path):
         """A path as the user would write it."""
@@ -56,9 +62,9 @@ class Settings:
 
 
 def from_environment(env=os.environ):
-    base = "v" + env.get("BASE", "").lstrip("v") if env.get("BASE") else "v" + DEFAULT_BASE
+    base = "v" + env["BASE"].lstrip("v") if env.get("BASE") else bases.DEFAULT
     if not re.fullmatch(r"v\d+\.\d+", base):
-        raise Failure(f"BASE={env['BASE']}: not a kernel version like {DEFAULT_BASE}")
+        raise Failure(f"BASE={env['BASE']}: not a kernel version like {bases.DEFAULT[1:]}")
     accel = env.get("ACCEL") or "auto"
     if accel not in ACCELERATORS:
         raise Failure(f"ACCEL={accel}: one of {', '.join(ACCELERATORS)}")
@@ -71,4 +77,9 @@ def from_environment(env=os.environ):
     return Settings(base=base, config=env.get("CONFIG", ""), accel=accel,
                     linux=env.get("LINUX", ""), run=env.get("RUN", ""),
                     args=env.get("ARGS", ""), machine=shape, timeout=int(timeout),
-                    tree=env.get("TREE", ""))
+                    tree=env.get("TREE", ""), chosen=bool(env.get("BASE")),
+                    fallbacks=() if env.get("BASE") else others(base))
+
+
+def others(base):
+    return tuple(name for name in bases.stored(TOP) if name != base)

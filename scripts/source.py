@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The base: an unpatched kernel tree, from Debian or from the user (LINUX=)."""
 
+import dataclasses
 import hashlib
 import os
 import pathlib
@@ -8,8 +9,9 @@ import re
 import subprocess
 
 import aptsource
+import bases
 from gitrepo import Repo
-from ui import Failure, Progress
+from ui import Failure, Progress, say
 
 LEFTOVERS = (".config", "include/config", "include/generated")
 
@@ -42,7 +44,8 @@ class Debian(Base):
         self.settings = settings
 
     def unpack(self, target):
-        tarball = aptsource.fetch(self.settings.version, self.settings.work / "download")
+        tarball = aptsource.fetch(self.settings.version, self.settings.work / "download",
+                                  bases.of(self.settings.base).archive)
         untar(tarball, target)
 
 
@@ -104,6 +107,16 @@ def choose(settings):
     if (path / ".git").exists():
         return GitTree(path)
     return PlainTree(path)
+
+
+def fall_back(settings, missing):
+    """The settings to go on with where Debian does not have the base, if that was
+    not the user's choice."""
+    if missing.version != settings.version or not settings.fallbacks:
+        raise missing
+    base, *rest = settings.fallbacks
+    say(f"Debian does not have Linux {settings.version}: going on with {base[1:]}")
+    return dataclasses.replace(settings, base=base, fallbacks=tuple(rest))
 
 
 def git_folder(tree):

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which base it is, where Debian has them, and where it has not."""
+
+import contextlib
+import io
+import pathlib
+import subprocess
+import tempfile
+import types
+import unittest
+from unittest import mock
+
+import aptsource
+import bases
+import project
+import settings
+import source
+from ui import Failure
+
+
+class Order(unittest.TestCase):
+    def test_entries_first_then_the_newest(self):
+        self.assertEqual(bases.in_order(["v6.1", "v9.10", "v6.12", "v9.9", "v7.2"]),
+                         ["v7.2", "v6.12", "v9.10", "v9.9", "v6.1"])
+
+    def test_every_stored_series_has_an_entry(self):
+        self.assertLessEqual(set(bases.stored(settings.TOP)), set(bases.BASES))
+
+    def test_fallbacks_are_those_with_a_series(self):
+        chosen = settings.from_environment({})
+        self.assertEqual([chosen.base, *chosen.fallbacks], bases.stored(settings.TOP))
+        self.assertEqual(settings.from_environment({"BASE": "7.2"}).fallbacks, ())
+
+
+class Archive(unittest.TestCase):
+    """apt as it is, but for what it answers."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.updates = 0
+        for target, replacement in (
+                ("aptsource.mirror", lambda: "http://m/debian/"),
+                ("aptsource.Apt.run", lambda apt, *words: self.answer(apt, *words)),
+                ("aptsource.Apt.download", lambda apt, package, size: package),
+                ("aptsource.unpack", lambda deb, tarball: tarball.write_text(deb))):
+            patch = mock.patch(target, replacement)
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def answer(self, apt, tool, *arguments):
+        """Of an archive that has `self.packages`, or cannot be reached."""
+        said = ""
+        if arguments[0] == "update":
+            self.updates += 1
+            if self.packages is not None:
+                (apt.folder / "lists/m_debian_dists_sid_main_binary-amd64_Packages").touch()
+        elif arguments[0] == "madison":
+            said = "".join(f" linux-source-{version.rpartition('.')[0]} | {version}-1 | http://m "
+                           "sid/main amd64 Packages\n" for version in self.packages
+                           if arguments[1] == f"linux-source-{version.rpartition('.')[0]}")
+        return subprocess.CompletedProcess([tool], 0 if self.packages else 100, said, "")
+
+    def run_command(self, *packages, base="v7.2", fallbacks=("v7.3", "v6.12")):
+        """(tarball, what was said) of a command that does nothing but fetch."""
+        self.packages = packages
+        chosen = settings.Settings(base=base, top=self.folder, fallbacks=fallbacks)
+
+        def fetch(its_settings):
+            self.fetched = aptsource.fetch(its_settings.version, its_settings.work / "download",
+                                           bases.of(its_settings.base).archive)
+        with contextlib.redirect_stdout(io.StringIO()) as said, \
+             contextlib.redirect_stderr(io.StringIO()):
+            project.run(types.SimpleNamespace(main=fetch), chosen)
+        return self.fetched.read_text(), said.getvalue()
+
+    def test_the_default_is_there(self):
+        self.assertEqual(self.run_command("7.2.9", "7.2.13", "7.3.4"),
+                         ("linux-source-7.2=7.2.13-1", ""))
+        self.assertEqual(self.updates, 1)
+
+    def test_no_question_to_the_archive_if_it_was_fetched_before(self):
+        self.run_command("7.2.13")
+        self.run_command()
+        self.assertEqual(self.updates, 1)
+
+    def test_the_next_one_is(self):
+        fetched, said = self.run_command("6.12.95", "7.3.4")
+        self.assertEqual(fetched, "linux-source-7.3=7.3.4-1")
+        self.assertEqual(said, "Debian does not have Linux 7.2: going on with 7.3\n")
+
+    def test_the_last_one_is(self):
+        fetched, said = self.run_command("6.12.95")
+        self.assertEqual(fetched, "linux-source-6.12=6.12.95-1")
+        self.assertEqual(said.count("\n"), 2)
+
+    def test_none_is(self):
+        with self.assertRaisesRegex(aptsource.NotOffered, "linux-source-6.12.*LINUX="):
+            self.run_command("5.10.1")
+
+    def test_the_users_choice_is_kept(self):
+        with self.assertRaisesRegex(aptsource.NotOffered, "linux-source-7.2"):
+            self.run_command("7.3.4", fallbacks=())
+
+    def test_an_archive_out_of_reach_is_another_matter(self):
+        self.packages = None
+        with contextlib.redirect_stderr(io.StringIO()), \
+             self.assertRaisesRegex(Failure, "cannot read") as caught:
+            aptsource.fetch("7.2", self.folder, ("sid",))
+        self.assertNotIsInstance(caught.exception, aptsource.NotOffered)
+
+    def test_a_kernel_to_compare_with_is_another_matter(self):
+        chosen = settings.Settings(base="v7.2", fallbacks=("v7.3",))
+        missing = aptsource.NotOffered("7.3", ("sid",), None)
+        with self.assertRaises(aptsource.NotOffered):
+            source.fall_back(chosen, missing)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which suites `make check` runs on which base, without running one."""
+
+import pathlib
+import tempfile
+import unittest
+from unittest import mock
+
+import aptsource
+import bases
+import check
+import ktap
+import settings
+from ui import Failure
+
+NOTHING = [None] * len(check.KERNELS), [None] * len(check.LONG_KERNELS)
+
+
+def names(suites):
+    return [suite.name for suite in suites]
+
+
+class Suites(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.top = pathlib.Path(folder.name)
+        (self.top / "configs").symlink_to(settings.TOP / "configs")
+        for base in ("v7.2", "v7.3", "v6.12"):
+            (self.top / "patches" / base).mkdir(parents=True)
+            (self.top / "patches" / base / "series").touch()
+        self.settings = settings.Settings(base="v7.2", top=self.top)
+
+    def left_out(self, reasons):
+        bases_left_out = {"v7.2": bases.Base((), reasons)}
+        return mock.patch.dict(bases.BASES, bases_left_out)
+
+    def test_names_are_used_once(self):
+        every = names(check.suites(self.settings, *NOTHING[0]))
+        self.assertEqual(len(every), len(set(every)))
+
+    def test_the_default_base_has_all(self):
+        self.assertEqual(bases.of(bases.DEFAULT).left_out, {})
+
+    def test_what_bases_leave_out_exists(self):
+        every = set(names(check.suites(self.settings, *NOTHING[0])
+                          + check.long_suites(self.settings, *NOTHING[1])))
+        for base in bases.BASES.values():
+            self.assertLessEqual(set(base.left_out), every)
+            self.assertLessEqual(set(base.brief), every - set(base.left_out))
+            self.assertTrue(base.brief)
+
+    def test_left_out_with_a_reason(self):
+        found = check.suites(self.settings, *NOTHING[0])
+        with self.left_out({"kunit": "no page tables"}):
+            offered, left_out = check.offered(self.settings, found)
+        self.assertEqual(left_out, {"kunit": "no page tables"})
+        self.assertEqual(names(offered), [name for name in names(found) if name != "kunit"])
+
+    def test_other_bases_are_those_with_a_series(self):
+        wanted = [f"{name.removesuffix('-run')}-{base}" for base in ("v7.3", "v6.12")
+                  for name in bases.of(base).brief]
+        self.assertEqual(sorted(names(check.of_other_bases(self.settings))), sorted(wanted))
+        (self.top / "patches/v6.12/series").unlink()
+        self.assertEqual(names(check.of_other_bases(self.settings)),
+                         ["disk-v7.3", "noiommu-v7.3"])
+
+    def test_logs_are_in_the_folder_of_their_base(self):
+        for suite in check.of_other_bases(self.settings):
+            self.assertEqual(suite.log.parent, self.top / "build" / suite.name.split("-")[-1])
+
+    def result(self, error):
+        suite = check.Suite("disk-v7.3", mock.Mock(side_effect=error))
+        parser = mock.Mock()
+        check.result_of(suite, parser, self.top)
+        return parser.parse.call_args.args[0]
+
+    def test_a_base_that_is_not_to_be_had_is_skipped(self):
+        text = self.result(aptsource.NotOffered("7.3", ("sid",), None))
+        self.assertRegex(text, r"(?m)^ok 1 disk-v7.3 # SKIP linux-source-7.3 is in none")
+
+    def test_a_base_that_does_not_build_has_failed(self):
+        self.assertEqual(self.result(Failure("cannot build")),
+                         ktap.document([("disk-v7.3", "error: cannot build")]))
