@@ -5,10 +5,10 @@ import pathlib
 
 import diffs
 import refresh
+import tree
 from gitrepo import Repo
 from lock import exclusive
 from series import Series
-from tree import mark_refreshed
 from ui import Failure, say
 
 
@@ -18,8 +18,11 @@ def main(settings):
         raise Failure(f"{path} is no git tree with commits; `make tree` makes one")
     series = Series(settings.top, settings.base)
     with exclusive(settings):
+        if tree.is_stale(path, series):
+            say("note: the stored series has changed since this tree was made; what the tree "
+                "has not is undone, or a difference if the file is another base's")
         patches, notes = refresh.refresh(series, path)
-        mark_refreshed(path)
+        tree.mark_refreshed(path, series)
     for note in notes:
         say(f"note: {note}")
     say(f"{len(patches)} patches in {settings.relative(series.folder)}")

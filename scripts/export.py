@@ -14,14 +14,13 @@ SIGNATURE = "-- \n"  # keeps git am from taking what follows in a mailbox
 
 def mails_of(series):
     """{file name: complete mail} with the cover letter first."""
-    patches = series.patches()
-    full = [(patch, series.full_diff(patch)) for patch in patches]
-    width = len(str(len(patches)))
-    result = {COVER: cover(series, full, f"[PATCH {0:0{width}d}/{len(patches)}]")}
+    full = series.full()
+    width = len(str(len(full)))
+    result = {COVER: cover(series, full, f"[PATCH {0:0{width}d}/{len(full)}]")}
     for number, (patch, diff) in enumerate(full, 1):
         mail = mails.Mail(patch.mail.author, patch.mail.date, patch.mail.subject,
                           patch.mail.body, diff)
-        tag = f"[PATCH {number:0{width}d}/{len(patches)}]"
+        tag = f"[PATCH {number:0{width}d}/{len(full)}]"
         result[patch.name] = mails.render(mail, tag, diffs.stat(diff)) + SIGNATURE
     return result
 

@@ -51,6 +51,9 @@ class NoSeries:
     def patches(self):
         return []
 
+    def full(self):
+        return []
+
 
 class Series:
     def __init__(self, top, base):
@@ -91,6 +94,10 @@ class Series:
             return file.read_bytes(), os.access(file, os.X_OK)
         except FileNotFoundError:
             raise Failure(f"{self.file} names the added file {path}, which does not exist")
+
+    def full(self):
+        """Each patch with all that it does."""
+        return [(patch, self.full_diff(patch)) for patch in self.patches()]
 
     def full_diff(self, patch):
         """What the patch does, added files and MAINTAINERS entry included."""

@@ -30,8 +30,7 @@ BASE_AUTHOR = ("Linux", "base@localhost", "2000-01-01T00:00:00+0000")
 
 def ensure(settings):
     """Brings the made tree up to date with base and series; returns its Repo."""
-    stored = series.of(settings)
-    patches = [(patch, stored.full_diff(patch)) for patch in stored.patches()]
+    patches = series.of(settings).full()
     base = source.choose(settings)
     if not base.is_in(settings.source):
         if settings.source.exists():
@@ -93,15 +92,28 @@ def fingerprint(repo, patches):
     return digest.hexdigest()
 
 
-def stamp_file(repo):
-    return source.git_folder(repo.path) / "series-made"
+def stamp_file(repo, what="made"):
+    return source.git_folder(repo.path) / f"series-{what}"
 
 
-def read_stamp(repo):
+def read_stamp(repo, what="made"):
     try:
-        return stamp_file(repo).read_text()
+        return stamp_file(repo, what).read_text()
     except FileNotFoundError:
         return ""
+
+
+def is_stale(path, stored):
+    """Whether a made tree is neither of the series as it is stored now, nor what
+    that was written from."""
+    repo = Repo(path)
+    if not repo.commit_id(MADE):
+        return False
+    try:
+        stamp = fingerprint(repo, stored.full())
+    except Failure:
+        return True
+    return stamp not in (read_stamp(repo), read_stamp(repo, "refreshed"))
 
 
 def unsaved(repo):
@@ -173,8 +185,9 @@ def check_out(repo, commit):
     repo.bytes("update-ref", MADE, commit)
 
 
-def mark_refreshed(path):
+def mark_refreshed(path, stored):
     """Remembers that the series holds HEAD."""
     repo = Repo(path)
     if repo.commit_id(MADE):
         repo.bytes("update-ref", REFRESHED, "HEAD")
+        stamp_file(repo, "refreshed").write_text(fingerprint(repo, stored.full()))

@@ -121,12 +121,28 @@ class MadeTree(toy.ToyTest):
         self.commit("one: My work", cwd=self.made)
         self.tree = self.made
         self.refresh()
-        tree.mark_refreshed(self.made)
+        tree.mark_refreshed(self.made, self.series)
         wanted = self.tree_of(self.made)
         os.utime(self.made / "one.c", (1, 1))
         self.ensure()
         self.assertEqual(self.tree_of(self.made), wanted)
         self.assertEqual(os.stat(self.made / "one.c").st_mtime, 1)
+
+    def test_stale(self):
+        self.assertFalse(tree.is_stale(self.tree, self.series))   # not a made one
+        self.ensure()
+        self.assertFalse(tree.is_stale(self.made, self.series))
+        (self.made / "drivers/mmm.c").write_text("int mine;\n")
+        self.git("commit", "-q", "-a", "--fixup=HEAD~1", cwd=self.made)
+        self.git("-c", "sequence.editor=true", "rebase", "-q", "-i", "--autosquash", "base",
+                 cwd=self.made)
+        self.tree = self.made
+        self.refresh()
+        self.assertTrue(tree.is_stale(self.made, self.series))
+        tree.mark_refreshed(self.made, self.series)
+        self.assertFalse(tree.is_stale(self.made, self.series))
+        self.change_series()
+        self.assertTrue(tree.is_stale(self.made, self.series))
 
     def move_base(self, lines):
         """A base in which everything in two.c stands some lines further down."""
