@@ -292,6 +292,10 @@ static bool iopt_get_page_pa(struct io_pagetable *iopt,
 	struct iommu_domain *domain;
 	struct iopt_area *area;
 
+	if (cmd->num_extents || !cmd->length ||
+	    (iova ^ last_iova) >> ilog2(SZ_4K))
+		return false;
+
 	guard(rwsem_read)(&iopt->iova_rwsem);
 
 	area = iopt_area_iter_first(iopt, iova, iova);
@@ -300,8 +304,6 @@ static bool iopt_get_page_pa(struct io_pagetable *iopt,
 		return false;
 	domain = area->storage_domain;
 	if (!domain || !iommufd_domain_is_noiommu(domain))
-		return false;
-	if ((iova ^ last_iova) >> __ffs(domain->pgsize_bitmap))
 		return false;
 	cmd->out_phys = iommu_iova_to_phys(domain, iova);
 	return true;
@@ -315,7 +317,8 @@ static int pa_respond(struct iommufd_ucmd *ucmd)
 
 	if (put_user(cmd->length, &uptr->length) ||
 	    put_user(cmd->out_phys, &uptr->out_phys) ||
-	    (cmd->num_extents &&
+	    (ucmd->user_size >= offsetofend(struct iommu_ioas_get_pa,
+					    num_extents) &&
 	     put_user(cmd->num_extents, &uptr->num_extents)))
 		return -EFAULT;
 	return 0;
@@ -350,8 +353,7 @@ int iommufd_ioas_get_pa(struct iommufd_ucmd *ucmd)
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 
-	if (!cmd->num_extents && cmd->length &&
-	    iopt_get_page_pa(&ioas->iopt, cmd)) {
+	if (iopt_get_page_pa(&ioas->iopt, cmd)) {
 		trace_iommufd_noiommu_get_pa(cmd->ioas_id, cmd->iova,
 					     cmd->out_phys, cmd->length);
 		rc = 0;

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef SELFTESTS_VFIO_NOIOMMU_FUZZ_H
+#define SELFTESTS_VFIO_NOIOMMU_FUZZ_H
+
+/* Random numbers, and values that are worth trying more often than others */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include <linux/kernel.h>
+#include <linux/sizes.h>
+#include <linux/types.h>
+
+/* The same sequence on every machine and with every libc */
+struct rng {
+	u64 state;
+};
+
+static inline u64 rng_next(struct rng *rng)
+{
+	u64 z = (rng->state += 0x9e3779b97f4a7c15ULL);
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+
+	return z ^ (z >> 31);
+}
+
+static inline void rng_init(struct rng *rng, u64 seed, u64 stream)
+{
+	rng->state = seed;
+	rng->state = rng_next(rng) ^ stream;
+	rng_next(rng);
+}
+
+static inline u64 rng_below(struct rng *rng, u64 end)
+{
+	return rng_next(rng) % end;
+}
+
+static inline bool rng_one_in(struct rng *rng, u64 n)
+{
+	return !rng_below(rng, n);
+}
+
+/* Few places, so that much of what is done meets what has been done there */
+static inline u64 fuzz_iova(struct rng *rng)
+{
+	static const u64 bases[] = { 0, SZ_1M, SZ_4G, 1ULL << 47, -(u64)SZ_1M };
+	const u64 page_size = getpagesize();
+	u64 iova;
+
+	if (rng_one_in(rng, 64))
+		return UINT64_MAX - rng_below(rng, 4);
+	if (rng_one_in(rng, 64))
+		return rng_next(rng);
+
+	iova = bases[rng_below(rng, ARRAY_SIZE(bases))];
+	iova += rng_below(rng, SZ_1M / page_size) * page_size;
+	if (rng_one_in(rng, 16))
+		iova += rng_below(rng, page_size);
+
+	return iova;
+}
+
+/*
+ * None of these is from 2^64 - 2 * PAGE_SIZE up to 2^64 - PAGE_SIZE: iommufd
+ * WARNs if it is asked to map as much at an unaligned address.
+ */
+static inline u64 fuzz_wild_length(struct rng *rng)
+{
+	switch (rng_below(rng, 8)) {
+	case 0:
+		return 0;
+	case 1:
+		return UINT64_MAX - rng_below(rng, 16);
+	case 2:
+		return -(u64)SZ_1M;
+	case 3:
+		return (1ULL << 63) + rng_below(rng, 3) * getpagesize() - getpagesize();
+	case 4:
+		return rng_below(rng, getpagesize());
+	default:
+		return 1ULL << rng_below(rng, 64);
+	}
+}
+
+static inline u64 fuzz_length(struct rng *rng)
+{
+	const u64 page_size = getpagesize();
+	u64 length;
+
+	if (rng_one_in(rng, 32))
+		return fuzz_wild_length(rng);
+
+	length = 1 + rng_below(rng, 8);
+	if (rng_one_in(rng, 8))
+		length = 1 + rng_below(rng, 300);
+	length *= page_size;
+	if (rng_one_in(rng, 24))
+		length -= rng_below(rng, page_size);
+
+	return length;
+}
+
+/* An ID that may well be one, of whatever type */
+static inline u32 fuzz_wild_id(struct rng *rng)
+{
+	static const u32 ids[] = { 0, 0x7fffffff, 0x80000000, 0xffffffff };
+
+	if (rng_one_in(rng, 4))
+		return ids[rng_below(rng, ARRAY_SIZE(ids))];
+
+	return rng_below(rng, 32);
+}
+
+/* Where nothing can be read or written */
+static inline u64 fuzz_bad_pointer(struct rng *rng, const void *inaccessible)
+{
+	switch (rng_below(rng, 4)) {
+	case 0:
+		return 0;
+	case 1:
+		return 1ULL << 63;
+	case 2:
+		return -(u64)getpagesize();
+	default:
+		return (uintptr_t)inaccessible;
+	}
+}
+
+#endif /* SELFTESTS_VFIO_NOIOMMU_FUZZ_H */

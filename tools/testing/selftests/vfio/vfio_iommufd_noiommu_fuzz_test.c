@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Random legal and illegal use of devices without an IOMMU in iommufd
+ *
+ * Rounds of a serial phase, where a model predicts the outcome of each step, and
+ * of a parallel one, where threads and processes that are killed share files and
+ * nothing may crash, hang, or give away an address of memory that is not theirs.
+ * After each of them nothing may be pinned any more, and the devices have to be
+ * as good as new.
+ */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <libvfio.h>
+
+#include "kselftest.h"
+
+#include "noiommu_devices.h"
+#include "noiommu_dma.h"
+#include "noiommu_fuzz.h"
+#include "noiommu_fuzz_mem.h"
+#include "noiommu_fuzz_model.h"
+#include "noiommu_fuzz_parallel.h"
+#include "noiommu_fuzz_serial.h"
+#include "noiommu_host.h"
+#include "noiommu_mem.h"
+#include "noiommu_utils.h"
+
+#define SERIAL_STEPS		3000
+#define PARALLEL_MILLISECONDS	1500
+
+/* No round takes as long, not even on a slow machine with all of debugging */
+#define HANG_SECONDS		300
+
+struct fuzz_mem fuzz_mem;
+
+static struct noiommu_devices devices;
+
+static struct {
+	u64 seed;
+	u64 seconds;
+	u64 first_round;
+	bool stalls_ok;
+} options = {
+	.seed = 1,
+	.seconds = 30,
+};
+
+static void usage(const char *name)
+{
+	fprintf(stderr,
+		"Usage: %s [--seed N] [--seconds N] [--round N] [--stalls-ok] bdf...\n",
+		name);
+	exit(KSFT_FAIL);
+}
+
+static u64 parse_number(const char *name, const char *arg)
+{
+	char *end;
+	u64 value;
+
+	errno = 0;
+	value = strtoull(arg, &end, 0);
+	if (errno || !*arg || *end)
+		usage(name);
+
+	return value;
+}
+
+static void parse_options(int argc, char *argv[])
+{
+	static const struct option longs[] = {
+		{ "seed", required_argument, NULL, 's' },
+		{ "seconds", required_argument, NULL, 't' },
+		{ "round", required_argument, NULL, 'r' },
+		{ "stalls-ok", no_argument, NULL, 'o' },
+		{},
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		switch (c) {
+		case 's':
+			options.seed = parse_number(argv[0], optarg);
+			break;
+		case 't':
+			options.seconds = parse_number(argv[0], optarg);
+			break;
+		case 'r':
+			options.first_round = parse_number(argv[0], optarg);
+			break;
+		case 'o':
+			options.stalls_ok = true;
+			break;
+		default:
+			usage(argv[0]);
+		}
+	}
+	if (optind != argc)
+		usage(argv[0]);
+}
+
+static time_t now(void)
+{
+	struct timespec ts;
+
+	VFIO_ASSERT_EQ(clock_gettime(CLOCK_MONOTONIC, &ts), 0);
+	return ts.tv_sec;
+}
+
+/*
+ * Afterwards
+ */
+
+static bool device_works(const char *bdf)
+{
+	const u64 iova = SZ_4G;
+	struct bound b;
+	struct mem mem;
+	bool ok;
+
+	VFIO_ASSERT_TRUE(mem_alloc(&mem, MEM_SCATTERED, SZ_64K));
+	bound_init(&b, bdf);
+	VFIO_ASSERT_EQ(ioas_map_fixed(b.iommufd, b.ioas_id, mem.vaddr, mem.size,
+				      iova), 0);
+	VFIO_ASSERT_GT(device_attach_to(b.device_fd, b.ioas_id), 0);
+	mem_read_pagemap(&mem);
+	ok = pa_each_page(&b, iova, &mem);
+	bound_cleanup(&b);
+	mem_free(&mem);
+
+	return ok;
+}
+
+static bool device_does_dma(const char *bdf)
+{
+	struct dma dma = {};
+	bool ok;
+
+	VFIO_ASSERT_TRUE(dma_init(&dma, bdf, MEM_SCATTERED, SZ_64K));
+	dma_copy(&dma, 4 * getpagesize(), 9 * getpagesize(), EDU_DMA_MAX);
+	ok = !memcmp(dma.dst.vaddr, dma.dst_bytes, dma.dst.size);
+	dma_cleanup(&dma);
+
+	return ok;
+}
+
+/* Is everything as it was before the round? */
+static bool clean_afterwards(s64 pinned)
+{
+	const s64 pinned_now = pinned_pages();
+
+	if (pinned_now != pinned) {
+		ksft_print_msg("%ld pages are still pinned\n", pinned_now - pinned);
+		return false;
+	}
+	if (!device_works(devices.bdf) ||
+	    (devices.other_bdf && !device_works(devices.other_bdf)) ||
+	    (devices.edu_bdf && !device_does_dma(devices.edu_bdf))) {
+		ksft_print_msg("A device does not work any more\n");
+		return false;
+	}
+
+	return true;
+}
+
+static struct results {
+	bool serial;
+	bool parallel;
+	bool clean;
+} results = { true, true, true };
+
+static bool results_good(void)
+{
+	return results.serial && results.parallel && results.clean;
+}
+
+static void hung(int signal)
+{
+	static const char text[] = "# A round takes too long, something hangs\n";
+
+	if (write(STDOUT_FILENO, text, sizeof(text) - 1) < 0)
+		_exit(KSFT_FAIL + 1);
+	_exit(KSFT_FAIL);
+}
+
+static void round_run(struct serial *s, struct parallel *p, u32 round)
+{
+	const s64 pinned = pinned_pages();
+
+	alarm(HANG_SECONDS);
+	results.serial = serial_run(s, options.seed, round, SERIAL_STEPS);
+	if (results.serial)
+		results.clean = clean_afterwards(pinned);
+	if (results_good()) {
+		results.parallel = parallel_run(p, options.seed, round,
+						PARALLEL_MILLISECONDS);
+		results.clean = clean_afterwards(pinned);
+	}
+
+	if (!results.clean)
+		ksft_print_msg("--seed %lu --round %u\n", options.seed, round);
+}
+
+int main(int argc, char *argv[])
+{
+	static struct parallel parallel;
+	static struct serial serial;
+	u32 round;
+	time_t end;
+
+	devices_find(&devices, &argc, argv);
+	parse_options(argc, argv);
+	setbuf(stdout, NULL);
+
+	ksft_print_header();
+	ksft_set_plan(3);
+
+	mem_init();
+	serial_init(&serial, devices.bdf, devices.other_bdf);
+	parallel_init(&parallel, devices.cdev_path, devices.other_bdf,
+		      options.stalls_ok);
+	VFIO_ASSERT_NE(signal(SIGALRM, hung), SIG_ERR);
+
+	end = now() + options.seconds;
+	round = options.first_round;
+	do {
+		round_run(&serial, &parallel, round++);
+	} while (results_good() && now() < end);
+
+	ksft_print_msg("seed %lu, rounds %lu to %u\n", options.seed,
+		       options.first_round, round - 1);
+	serial_print_statistics(&serial);
+	ksft_print_msg("parallel: %lu operations, %lu lookups with success, %lu stalls\n",
+		       parallel.shared->ops, parallel.shared->lookups,
+		       parallel.shared->stalls);
+	ksft_test_result(results.serial, "serial\n");
+	ksft_test_result(results.parallel, "parallel\n");
+	ksft_test_result(results.clean, "clean_afterwards\n");
+	ksft_finished();
+}
