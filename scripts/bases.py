@@ -11,12 +11,13 @@ class Base:
     archive: tuple      # the suites of Debian's archive that have linux-source
     left_out: dict = dataclasses.field(default_factory=dict)  # test suite: why
     brief: tuple = ("disk-run", "noiommu-run")  # suites, when another base is tested
+    knows_get_pa: bool = False  # has the ioctl itself, and programs that use it
 
 
 # The first is the default. Where Debian no longer has it, the next one is.
 BASES = {
     "v7.2": Base(("sid", "forky", "trixie-backports")),
-    "v7.3": Base(("sid", "forky", "trixie-backports")),
+    "v7.3": Base(("sid", "forky", "trixie-backports"), knows_get_pa=True),
     "v6.12": Base(("trixie", "bookworm-backports")),
 }
 DEFAULT = next(iter(BASES))

@@ -41,6 +41,7 @@ def suites(settings, run, debug, kunit, iommu, nullgroup):
     return [
         Suite("scripts", lambda: scripts(settings)),
         read("disk-run", settings, run),
+        *own_header("disk-own-run", settings, run),
         refusals("refusals-run", settings, run),
         *noiommu(settings, run, "run", "noiommu", "lifetime", "trace"),
         *noiommu(settings, run, "run", "extents", NOIOMMU_WINDOWS="1000000"),
@@ -121,11 +122,18 @@ READS = {  # how, and the options of noiommu-nvme for it
 }
 
 
-def read(name, settings, kernel):
+def own_header(name, settings, kernel):
+    """That programs which were built for the base go on working."""
+    if not bases.of(settings.base).knows_get_pa:
+        return []
+    return [read(name, settings, kernel, programs.noiommu_nvme_of_base)]
+
+
+def read(name, settings, kernel, program=programs.noiommu_nvme):
     def run():
         progress = Progress(name)
         result, reports = diskread.run(settings, kernel, name, READS.values(),
-                                       lambda data: progress.update())
+                                       lambda data: progress.update(), program)
         progress.clear()
         results = [(f"{name}: {how}", diskread.problem(report))
                    for how, report in zip(READS, reports)]

@@ -14,11 +14,11 @@ SCRIPT = pathlib.Path(__file__).parent / "guest/read-disk.sh"
 LIMIT = 600  # seconds
 
 
-def run(settings, kernel, name, variants=("",), output=None):
+def run(settings, kernel, name, variants=("",), output=None, program=programs.noiommu_nvme):
     """Reads once for each variant, which is options of noiommu-nvme; returns the
     guest's vm.Result and a report for each variant."""
     job = Job(program=SCRIPT, args=tuple(variants),
-              files={"noiommu-nvme": programs.noiommu_nvme(kernel)})
+              files={"noiommu-nvme": program(kernel)})
     result = guest.run(settings, kernel, job, name, LIMIT, output=output)
     return result, reports(result.output.decode(errors="replace"), len(variants))
 

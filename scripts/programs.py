@@ -25,6 +25,20 @@ def noiommu_nvme(kernel):
     return folder / "noiommu-nvme"
 
 
+def noiommu_nvme_of_base(kernel):
+    """The same, as built before the series: with the UAPI header of the base."""
+    folder = kernel.settings.work / "tools-vfio-of-base"
+    header = "include/uapi/linux/iommufd.h"
+    with exclusive(kernel.settings):
+        # The Makefile makes its copy of a header only if there is no newer one
+        copy = folder / "include/linux/iommufd.h"
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(Repo(kernel.tree).blob(tree.BASE, header))
+        make(kernel, folder, "tools/vfio", "build noiommu-nvme with the base's header",
+             f"OUTPUT={folder}/")
+    return folder / "noiommu-nvme"
+
+
 def selftest(kernel, suite, name, patient=False):
     """One program of tools/testing/selftests/<suite>; a patient one gives its
     tests more time."""

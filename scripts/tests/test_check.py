@@ -50,6 +50,11 @@ class Suites(unittest.TestCase):
             self.assertLessEqual(set(base.brief), every - set(base.left_out))
             self.assertTrue(base.brief)
 
+    def test_programs_of_a_base_that_has_the_ioctl(self):
+        for base, there in (("v7.2", False), ("v7.3", True), ("v6.12", False)):
+            found = names(check.suites(self.settings.on(base), *NOTHING[0]))
+            self.assertEqual("disk-own-run" in found, there, base)
+
     def test_left_out_with_a_reason(self):
         found = check.suites(self.settings, *NOTHING[0])
         with self.left_out({"kunit": "no page tables"}):
