@@ -43,7 +43,8 @@ def suites(settings, run, debug, kunit, iommu, nullgroup):
         read("disk-run", settings, run),
         *own_header("disk-own-run", settings, run),
         refusals("refusals-run", settings, run),
-        *noiommu(settings, run, "run", "noiommu", "lifetime", "trace"),
+        *noiommu(settings, run, "run", "noiommu", "lifetime", "trace", "privilege", "memory"),
+        *noiommu(settings, run, "run", "kill", NOIOMMU_ROUNDS="200"),
         *noiommu(settings, run, "run", "extents", NOIOMMU_WINDOWS="1000000"),
         read("disk-debug", settings, debug),
         *noiommu(settings, nullgroup, "nullgroup", "mode", "reset", "removal", shape="ports"),
@@ -59,7 +60,10 @@ def long_suites(settings, run, debug, kunit, iommu, nullgroup, nogroup, compat):
     """Of make check-long: what make check has no time for."""
     return [
         unit_tests("kunit-all", settings, kunit, "unfiltered"),
-        *noiommu(settings, debug, "debug", "noiommu", "lifetime", "extents", "trace"),
+        *noiommu(settings, debug, "debug", "noiommu", "lifetime", "extents", "trace",
+                 "privilege", "memory"),
+        *noiommu(settings, run, "long", "kill", NOIOMMU_ROUNDS="1000"),
+        *noiommu(settings, debug, "debug", "kill", shape="unleaky", NOIOMMU_ROUNDS="300"),
         *noiommu(settings, debug, "debug", "mode", "reset", "removal", shape="ports"),
         *noiommu(settings, run, "slots", "reset", "removal", shape="slots"),
         *noiommu(settings, nullgroup, "nullgroup", "noiommu", "lifetime", "extents"),
@@ -70,6 +74,7 @@ def long_suites(settings, run, debug, kunit, iommu, nullgroup, nogroup, compat):
         *noiommu(settings, iommu, "iommu", "noiommu", "lifetime", "mode", "trace",
                  shape="mixed"),
         *noiommu(settings, debug, "debug", "mixed", shape="mixed"),
+        *noiommu(settings, debug, "debug", "fuzz", options=("--seconds", "600"), limit=1500),
     ]
 
 
@@ -164,6 +169,10 @@ NOIOMMU = {  # our own tests: suite and program
     "mode": "vfio_iommufd_noiommu_mode_test",
     "reset": "vfio_iommufd_noiommu_reset_test",
     "removal": "vfio_iommufd_noiommu_removal_test",
+    "fuzz": "vfio_iommufd_noiommu_fuzz_test",
+    "kill": "vfio_iommufd_noiommu_kill_test",
+    "privilege": "vfio_iommufd_noiommu_privilege_test",
+    "memory": "vfio_iommufd_noiommu_memory_test",
     "mixed": "vfio_iommufd_noiommu_mixed_test",
 }
 
@@ -172,7 +181,8 @@ HOTPLUG = {f"NOIOMMU_{verb.upper()}": f"echo {verb} hot >/dev/ttyS2"
            for verb in ("plug", "unplug")}
 
 
-def noiommu(settings, kernel, suffix, *names, shape="plain", **environment):
+def noiommu(settings, kernel, suffix, *names, shape="plain", options=(), limit=900,
+            **environment):
     """A suite for each of some of these tests."""
     if machine.SHAPES[shape].hotplug:
         environment.update(HOTPLUG)
@@ -180,8 +190,8 @@ def noiommu(settings, kernel, suffix, *names, shape="plain", **environment):
     def suite(name):
         def make_job():
             return Job(program=programs.selftest(kernel, "vfio", NOIOMMU[name]),
-                       args=(bdf(name, shape),), environment=environment)
-        return guest_suite(f"{name}-{suffix}", settings, kernel, make_job, 900, shape)
+                       args=(*options, bdf(name, shape)), environment=environment)
+        return guest_suite(f"{name}-{suffix}", settings, kernel, make_job, limit, shape)
     return [suite(name) for name in names]
 
 

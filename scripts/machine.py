@@ -89,6 +89,9 @@ SHAPES = {
     # For the kernel with KUnit: not only the tests that its config names
     "unfiltered": Shape(PLAIN, append="kunit.filter_glob=*"),
 
+    # With kmemleak each open and close of a device takes most of a second
+    "unleaky": Shape(PLAIN, append="kmemleak=off"),
+
     # An IOMMU, and a root bus that bypasses it. The IOMMU does not remap
     # interrupts, for which KVM would have to be told; iommufd wants to know.
     # kmemleak makes QEMU's ACPI code for that root bus take seconds, each time

@@ -58,23 +58,31 @@ struct pa_lookup {
 	unsigned int num_extents;
 };
 
+static struct iommu_domain *iopt_find_noiommu_domain(struct io_pagetable *iopt)
+{
+	struct iommu_domain *domain;
+	unsigned long index;
+
+	xa_for_each(&iopt->domains, index, domain)
+		if (iommufd_domain_is_noiommu(domain))
+			return domain;
+	return NULL;
+}
+
 /*
  * Most IOASs have no other domain than the storage domain. It does not change
  * while iova_rwsem is held, since that takes adding or removing a domain.
  */
-static struct iommu_domain *iopt_area_noiommu_domain(struct iopt_area *area)
+static inline struct iommu_domain *
+iopt_area_noiommu_domain(struct iopt_area *area)
 {
 	struct iommu_domain *domain = area->storage_domain;
-	unsigned long index;
 
 	lockdep_assert_held(&area->iopt->iova_rwsem);
 
 	if (domain && iommufd_domain_is_noiommu(domain))
 		return domain;
-	xa_for_each(&area->iopt->domains, index, domain)
-		if (iommufd_domain_is_noiommu(domain))
-			return domain;
-	return NULL;
+	return iopt_find_noiommu_domain(area->iopt);
 }
 
 /* How many extents there may be before some have to be copied */
@@ -302,8 +310,8 @@ static bool iopt_get_page_pa(struct io_pagetable *iopt,
 	if (!area || !area->pages || iopt_is_dmabuf(area->pages) ||
 	    last_iova > iopt_area_last_iova(area))
 		return false;
-	domain = area->storage_domain;
-	if (!domain || !iommufd_domain_is_noiommu(domain))
+	domain = iopt_area_noiommu_domain(area);
+	if (!domain)
 		return false;
 	cmd->out_phys = iommu_iova_to_phys(domain, iova);
 	return true;

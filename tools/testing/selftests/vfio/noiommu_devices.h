@@ -21,6 +21,8 @@
 
 #include "lib/drivers/edu/registers.h"
 
+#define NOIOMMU_MODE "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
+
 struct noiommu_devices {
 	const char *bdf;
 	const char *cdev_path;
@@ -50,16 +52,10 @@ static inline bool device_is_edu(const char *bdf)
 	return edu;
 }
 
-static inline void devices_add(struct noiommu_devices *devices, const char *bdf)
-{
-	if (!devices->other_bdf && strcmp(bdf, devices->bdf))
-		devices->other_bdf = strdup(bdf);
-
-	if (!devices->edu_bdf && device_is_edu(bdf))
-		devices->edu_bdf = strdup(bdf);
-}
-
-static inline void devices_add_from_sysfs(struct noiommu_devices *devices)
+/* For each device that VFIO has and whose name there starts with the prefix */
+static inline void vfio_devs_for_each(const char *prefix,
+				      void (*fn)(void *arg, const char *bdf),
+				      void *arg)
 {
 	static const char dir_path[] = "/sys/class/vfio-dev";
 	char path[PATH_MAX], target[PATH_MAX];
@@ -71,7 +67,7 @@ static inline void devices_add_from_sysfs(struct noiommu_devices *devices)
 	VFIO_ASSERT_NOT_NULL(dir, "Failed to open directory %s\n", dir_path);
 
 	while ((entry = readdir(dir)) != NULL) {
-		if (strncmp("noiommu-vfio", entry->d_name, 12))
+		if (strncmp(prefix, entry->d_name, strlen(prefix)))
 			continue;
 
 		snprintf_assert(path, sizeof(path), "%s/%s/device", dir_path,
@@ -80,31 +76,57 @@ static inline void devices_add_from_sysfs(struct noiommu_devices *devices)
 		VFIO_ASSERT_GT(length, 0, "Failed to read link %s\n", path);
 		target[length] = 0;
 
-		devices_add(devices, basename(target));
+		fn(arg, basename(target));
 	}
 
 	VFIO_ASSERT_EQ(closedir(dir), 0);
 }
 
-/* Exits with KSFT_SKIP if no device is named or the first has an IOMMU. */
+static inline void devices_add(void *arg, const char *bdf)
+{
+	struct noiommu_devices *devices = arg;
+
+	if (!devices->other_bdf && strcmp(bdf, devices->bdf))
+		devices->other_bdf = strdup(bdf);
+
+	if (!devices->edu_bdf && device_is_edu(bdf))
+		devices->edu_bdf = strdup(bdf);
+}
+
+/* The reason why the device cannot be tested, to follow its name, or NULL */
+static inline const char *device_mismatch(const char *bdf)
+{
+	/* VFIO takes no such device then, there is nothing to look at in sysfs */
+	if (access(NOIOMMU_MODE, F_OK))
+		return "cannot be used, the kernel has no noiommu mode";
+
+	return iommu_mode_mismatch(MODE_NOIOMMU, bdf);
+}
+
+/*
+ * Exits with KSFT_SKIP if no device is named, or the first is not one that is
+ * used without an IOMMU by its cdev.
+ */
 static inline void devices_find(struct noiommu_devices *devices, int *argc,
 				char *argv[])
 {
+	const char *why;
 	char **bdfs;
 	int nr, i;
 
 	bdfs = vfio_selftests_get_bdfs(argc, argv, &nr);
 
 	devices->bdf = bdfs[0];
-	devices->cdev_path = vfio_pci_get_cdev_path(devices->bdf);
-	if (!strstr(devices->cdev_path, "/noiommu-vfio")) {
-		fprintf(stderr, "%s has an IOMMU, skipping test.\n", devices->bdf);
+	why = device_mismatch(devices->bdf);
+	if (why) {
+		fprintf(stderr, "%s %s, skipping test.\n", devices->bdf, why);
 		exit(KSFT_SKIP);
 	}
+	devices->cdev_path = vfio_pci_get_cdev_path(devices->bdf);
 
 	for (i = 0; i < nr; i++)
 		devices_add(devices, bdfs[i]);
-	devices_add_from_sysfs(devices);
+	vfio_devs_for_each("noiommu-vfio", devices_add, devices);
 
 	printf("Using cdev device %s, second device %s, edu %s\n",
 	       devices->cdev_path, devices->other_bdf ?: "none",

@@ -15,7 +15,7 @@
 
 #include <libvfio.h>
 
-#define NOIOMMU_MODE "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
+#include "noiommu_devices.h"
 
 /* Returns 0 or a negative errno */
 static inline int sysfs_write(const char *path, const char *value)

@@ -52,13 +52,10 @@ struct parallel_shared {
 	char failure[256];
 	u64 ops;
 	u64 lookups;
-	u64 stalls;
 };
 
 struct parallel {
 	struct parallel_shared *shared;
-	/* An operation may take as long as it likes */
-	bool stalls_ok;
 
 	/* Of a file, so that a child has the same and a copy never gets made */
 	int memfd;
@@ -142,11 +139,7 @@ static inline void worker_check_stall(struct worker *w, time_t since, const char
 {
 	const time_t seconds = parallel_now() - since;
 
-	if (seconds < PARALLEL_STALL_SECONDS)
-		return;
-
-	__atomic_add_fetch(&w->p->shared->stalls, 1, __ATOMIC_RELAXED);
-	if (!w->p->stalls_ok)
+	if (seconds >= PARALLEL_STALL_SECONDS)
 		worker_fail(w, "%s %#lx took %ld seconds", what, nr, seconds);
 }
 
@@ -720,14 +713,13 @@ static void *worker_main(void *arg)
 
 /* Once, for all rounds */
 static inline void parallel_init(struct parallel *p, const char *cdev_path,
-				 const char *other_bdf, bool stalls_ok)
+				 const char *other_bdf)
 {
 	const u64 size = PARALLEL_PAGES * (u64)getpagesize();
 	const char *other = NULL;
 	u32 i;
 
 	memset(p, 0, sizeof(*p));
-	p->stalls_ok = stalls_ok;
 	p->shared = mmap(NULL, sizeof(*p->shared), PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	VFIO_ASSERT_NE((void *)p->shared, MAP_FAILED);

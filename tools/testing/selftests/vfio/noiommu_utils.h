@@ -221,6 +221,30 @@ static inline int ioas_unmap(int iommufd, u32 ioas_id, u64 iova, u64 length)
 	return ioctl_errno(iommufd, IOMMU_IOAS_UNMAP, &args);
 }
 
+/* Asserts that a failure writes nothing to the struct, and success the outputs */
+static inline int get_pa_checked(int iommufd, struct iommu_ioas_get_pa *args)
+{
+	struct iommu_ioas_get_pa before = *args;
+	struct iommu_ioas_get_pa after;
+	int ret;
+
+	ret = ioctl_errno(iommufd, IOMMU_IOAS_GET_PA, args);
+	if (ret) {
+		VFIO_ASSERT_EQ(memcmp(args, &before, sizeof(before)), 0,
+			       "A failing IOMMU_IOAS_GET_PA has written\n");
+		return ret;
+	}
+
+	after = *args;
+	after.length = before.length;
+	after.out_phys = before.out_phys;
+	if (before.num_extents)
+		after.num_extents = before.num_extents;
+	VFIO_ASSERT_EQ(memcmp(&after, &before, sizeof(before)), 0);
+
+	return 0;
+}
+
 /*
  * @length: in: the most bytes to look at, 0 for no limit; out: length of the
  *          physically contiguous run that starts at @iova
@@ -231,7 +255,7 @@ static inline int ioas_unmap(int iommufd, u32 ioas_id, u64 iova, u64 length)
 static inline int ioas_get_pa(int iommufd, u32 ioas_id, u64 iova, u64 *length,
 			      u64 *phys)
 {
-	struct iommu_ioas_get_pa args, before;
+	struct iommu_ioas_get_pa args;
 	int ret;
 
 	/* The struct may have grown since, and its padding is compared too */
@@ -241,23 +265,14 @@ static inline int ioas_get_pa(int iommufd, u32 ioas_id, u64 iova, u64 *length,
 	args.iova = iova;
 	args.length = *length;
 	args.out_phys = 0xdeadbeefdeadbeefULL;
-	before = args;
 
-	ret = ioctl_errno(iommufd, IOMMU_IOAS_GET_PA, &args);
-	if (ret) {
-		VFIO_ASSERT_EQ(memcmp(&args, &before, sizeof(args)), 0,
-			       "A failing IOMMU_IOAS_GET_PA has written\n");
-		return ret;
+	ret = get_pa_checked(iommufd, &args);
+	if (!ret) {
+		*length = args.length;
+		*phys = args.out_phys;
 	}
 
-	/* Nothing but the two outputs may change */
-	*length = args.length;
-	*phys = args.out_phys;
-	args.length = before.length;
-	args.out_phys = before.out_phys;
-	VFIO_ASSERT_EQ(memcmp(&args, &before, sizeof(args)), 0);
-
-	return 0;
+	return ret;
 }
 
 /*
@@ -273,7 +288,7 @@ static inline int ioas_get_extents(int iommufd, u32 ioas_id, u64 iova,
 				   u64 *length, u64 *phys,
 				   struct iommu_pa_extent *extents, u32 *nr)
 {
-	struct iommu_ioas_get_pa args, before;
+	struct iommu_ioas_get_pa args;
 	int ret;
 
 	memset(&args, 0, sizeof(args));
@@ -284,25 +299,15 @@ static inline int ioas_get_extents(int iommufd, u32 ioas_id, u64 iova,
 	args.out_phys = 0xdeadbeefdeadbeefULL;
 	args.num_extents = *nr;
 	args.extents_uptr = (uintptr_t)extents;
-	before = args;
 
-	ret = ioctl_errno(iommufd, IOMMU_IOAS_GET_PA, &args);
-	if (ret) {
-		VFIO_ASSERT_EQ(memcmp(&args, &before, sizeof(args)), 0,
-			       "A failing IOMMU_IOAS_GET_PA has written\n");
-		return ret;
+	ret = get_pa_checked(iommufd, &args);
+	if (!ret) {
+		*length = args.length;
+		*phys = args.out_phys;
+		*nr = args.num_extents;
 	}
 
-	/* Nothing but the three outputs may change */
-	*length = args.length;
-	*phys = args.out_phys;
-	*nr = args.num_extents;
-	args.length = before.length;
-	args.out_phys = before.out_phys;
-	args.num_extents = before.num_extents;
-	VFIO_ASSERT_EQ(memcmp(&args, &before, sizeof(args)), 0);
-
-	return 0;
+	return ret;
 }
 
 /* More than any kernel knows: what lies in it past that has to be zero */

@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <sys/ioctl.h>
@@ -38,6 +37,7 @@
 #include "noiommu_devices.h"
 #include "noiommu_layout.h"
 #include "noiommu_mem.h"
+#include "noiommu_random.h"
 #include "noiommu_utils.h"
 
 /* Where the tests map that have no reason to map elsewhere */
@@ -53,28 +53,6 @@
 #define WINDOWS_SECONDS		30
 
 static struct noiommu_devices devices;
-
-static u64 now_ns(void)
-{
-	struct timespec ts;
-
-	VFIO_ASSERT_EQ(clock_gettime(CLOCK_MONOTONIC, &ts), 0);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
-/* The same numbers everywhere, for which rand() is not good enough */
-static u64 random_next(u64 *state)
-{
-	*state ^= *state >> 12;
-	*state ^= *state << 25;
-	*state ^= *state >> 27;
-	return *state * 2685821657736338717ULL;
-}
-
-static u64 random_below(u64 *state, u64 limit)
-{
-	return (random_next(state) >> 16) % limit;
-}
 
 /*
  * The arguments of the ioctl, and the pointer to the array
@@ -2298,19 +2276,6 @@ static void random_window(const struct layout *layout, u64 *seed,
 	default:
 		w->room = 1 + random_below(seed, RANDOM_ROOM);
 	}
-}
-
-static u64 env_u64(const char *name, u64 value)
-{
-	const char *string = getenv(name);
-	char *end;
-
-	if (!string)
-		return value;
-	value = strtoull(string, &end, 0);
-	VFIO_ASSERT_TRUE(*string && !*end, "%s=%s is no number\n", name, string);
-
-	return value;
 }
 
 TEST_F_TIMEOUT(noiommu_random, windows, 7200)

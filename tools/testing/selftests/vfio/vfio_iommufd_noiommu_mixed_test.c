@@ -7,8 +7,6 @@
  * the other is there, whichever of them comes or goes first, except that an
  * IOVA has to be one that the IOMMU can translate while its device is attached.
  */
-#include <dirent.h>
-#include <libgen.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,38 +50,14 @@ static struct noiommu_devices devices;
 static const char *iommu_bdf;
 static const char *iommu_edu_bdf;
 
-static void iommu_devices_find(void)
+static void iommu_devices_add(void *arg, const char *bdf)
 {
-	static const char dir_path[] = "/sys/class/vfio-dev";
-	char path[PATH_MAX], target[PATH_MAX];
-	struct dirent *entry;
-	const char *bdf;
-	ssize_t length;
-	DIR *dir;
-
-	dir = opendir(dir_path);
-	VFIO_ASSERT_NOT_NULL(dir, "Failed to open directory %s\n", dir_path);
-
-	while ((entry = readdir(dir)) != NULL) {
-		if (strncmp("vfio", entry->d_name, 4))
-			continue;
-
-		snprintf_assert(path, sizeof(path), "%s/%s/device", dir_path,
-				entry->d_name);
-		length = readlink(path, target, sizeof(target) - 1);
-		VFIO_ASSERT_GT(length, 0, "Failed to read link %s\n", path);
-		target[length] = 0;
-		bdf = basename(target);
-
-		if (!sysfs_has_iommu(bdf))
-			continue;
-		if (!iommu_bdf)
-			iommu_bdf = strdup(bdf);
-		if (!iommu_edu_bdf && device_is_edu(bdf))
-			iommu_edu_bdf = strdup(bdf);
-	}
-
-	VFIO_ASSERT_EQ(closedir(dir), 0);
+	if (!sysfs_has_iommu(bdf))
+		return;
+	if (!iommu_bdf)
+		iommu_bdf = strdup(bdf);
+	if (!iommu_edu_bdf && device_is_edu(bdf))
+		iommu_edu_bdf = strdup(bdf);
 }
 
 /* Can every IOVA be mapped? */
@@ -635,6 +609,6 @@ TEST_F(mixed_dma, interrupts)
 int main(int argc, char *argv[])
 {
 	devices_find(&devices, &argc, argv);
-	iommu_devices_find();
+	vfio_devs_for_each("vfio", iommu_devices_add, NULL);
 	return test_harness_run(argc, argv);
 }

@@ -72,14 +72,21 @@ static void edu_init(struct vfio_pci_device *device)
 
 	VFIO_ASSERT_GE(device->driver.region.size, sizeof(*edu));
 
+	/*
+	 * A previous user may have left in the middle of a transfer, and there
+	 * is no reset. Its memory is not its own any more, so let the transfer
+	 * come to nothing before the device becomes a bus master again.
+	 */
+	vfio_pci_config_writew(device, PCI_COMMAND,
+			       PCI_COMMAND_MEMORY |
+			       PCI_COMMAND_INTX_DISABLE);
+	edu_dma_wait(device);
+	edu->transfers = 0;
+
 	vfio_pci_config_writew(device, PCI_COMMAND,
 			       PCI_COMMAND_MEMORY |
 			       PCI_COMMAND_MASTER |
 			       PCI_COMMAND_INTX_DISABLE);
-
-	/* A previous user may have left in the middle of a transfer. */
-	edu_dma_wait(device);
-	edu->transfers = 0;
 
 	vfio_pci_msi_enable(device, 0, 1);
 
