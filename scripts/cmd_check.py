@@ -20,14 +20,21 @@ def check_all(settings, command, names, suites, other, left):
     other one."""
     kernels = [Kernel(settings, settings.config if name == "debug" and settings.config
                       else name).build() for name in names]
+    return run_all(settings, command, suites(settings, *kernels),
+                   f"left to make {other}: {', '.join(suite.name for suite in left)}")
+
+
+def run_all(settings, command, suites, left=""):
+    """Runs suites and counts their results; the exit status."""
     folder = settings.work / command
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     parser = ktap.Parser(settings.source)
     total = ktap.Counts()
-    for suite in suites(settings, *kernels):
+    for suite in suites:
         total += run(settings, suite, parser, folder)
-    say(f"not run, left to make {other}: {', '.join(suite.name for suite in left)}")
+    if left:
+        say(f"not run, {left}")
     say(f"results: {settings.relative(folder)}")
     say(str(total))
     return 1 if total.failed or not total.passed else 0

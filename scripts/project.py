@@ -9,7 +9,7 @@ from settings import from_environment
 from ui import Failure
 
 COMMANDS = ("run", "check", "check-long", "kernel", "shell", "vm", "series", "refresh", "tree",
-            "bench")
+            "bench", "matrix")
 
 
 def main(arguments):
