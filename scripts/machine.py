@@ -10,8 +10,8 @@ from arch import ARM64, X86_64, Arch
 
 # Panics end the machine. An NMI panics as well and prints every task: that is
 # how a hang gets to show its trace.
-COMMAND_LINE = ("console={console} loglevel=7 panic=-1 oops=panic unknown_nmi_panic "
-                "panic_print=0x1 hung_task_panic=1 softlockup_panic=1")
+COMMAND_LINE = ("console={console} loglevel=7 panic=-1 oops=panic panic_print=0x1 "
+                "hung_task_panic=1 softlockup_panic=1")
 
 
 NVME = "0000:00:04.0"
@@ -143,7 +143,8 @@ class Machine:
             "-no-reboot", "-machine", board.machine, *board.accelerators[self.accel],
             "-smp", str(self.cpus), "-m", str(self.memory),
             "-kernel", str(self.kernel), "-initrd", str(self.initramfs),
-            "-append", " ".join(filter(None, [line, shape.append, self.append])),
+            "-append", " ".join(filter(None, [line, board.append, shape.append,
+                                              self.append])),
             "-chardev", f"file,id=log,path={escape(log)}",
             "-chardev", program,
             "-chardev", f"file,id=status,path={escape(status)}",
@@ -182,11 +183,13 @@ class Board:
     machine: str
     accelerators: dict
     ports: tuple
+    append: str = ""   # to the kernel's command line
 
 
 BOARDS = {
     X86_64: Board("q35", ACCELERATORS, (
-        "-serial", "chardev:log", "-serial", "chardev:program", "-serial", "chardev:status")),
+        "-serial", "chardev:log", "-serial", "chardev:program", "-serial", "chardev:status"),
+        "unknown_nmi_panic"),
 
     # It has one port of its own. There is no SMMU unless one is asked for.
     ARM64: Board("virt,gic-version=3", ARM64_ACCELERATORS, (
