@@ -3,7 +3,8 @@
 
 export BASE CONFIG ACCEL LINUX MACHINE RUN ARGS TIMEOUT TREE
 
-COMMANDS := run check check-long kernel shell vm series refresh tree bench
+COMMANDS := run check check-long kernel shell vm series refresh tree bench \
+	    matrix
 
 help:
 	@cat scripts/help.txt
@@ -12,7 +13,9 @@ $(COMMANDS): deps
 	@python3 -B scripts/project.py $@
 
 deps:
-	@scripts/deps.sh $(filter bench,$(MAKECMDGOALS))
+	@for command in $(or $(filter bench check-long matrix,$(MAKECMDGOALS)),""); do \
+		scripts/deps.sh $$command || exit; \
+	done
 
 clean:
 	rm -rf build

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Debian's linux-source package, fetched by apt with sources, lists and cache
-of its own: the machine's apt sources are read for the mirror and never changed.
-apt checks the signature of the lists, and by them the package."""
+"""Packages of Debian's, the kernel's source above all, fetched by apt with
+sources, lists and cache of its own: the machine's apt sources are read for the
+mirror and never changed. apt checks the signature of the lists, and by them the
+package."""
 
 import pathlib
 import re
@@ -62,9 +63,8 @@ def newest_version(listing, version):
 
 
 class Apt:
-    def __init__(self, folder, uri, suites):
-        self.folder = folder
-        self.suites = suites
+    def __init__(self, folder, uri, suites, architecture=""):
+        self.folder, self.suites = folder, suites
         self.log = folder.parent / "apt.log"
         for name in ("lists/partial", "cache/archives/partial", "deb"):
             (folder / name).mkdir(parents=True, exist_ok=True)
@@ -77,6 +77,11 @@ class Apt:
                     "Dir::Cache::archives": folder / "cache/archives",
                     "APT::Sandbox::User": "root", "Acquire::Languages": "none",
                     "Acquire::Retries": "3"}
+        if architecture:
+            (folder / "status").touch()  # of the machine's packages nothing counts
+            settings.update({"APT::Architecture": architecture,
+                             "APT::Architectures": architecture,
+                             "Dir::State::status": folder / "status"})
         self.options = [word for key, value in settings.items()
                         for word in ("-o", f"{key}={value}")]
 
@@ -104,7 +109,7 @@ class Apt:
         size = re.search(r"\.deb (\d+) ", uris)
         return package, int(size.group(1)) if size else 0
 
-    def download(self, package, size):
+    def download(self, package, size=0):
         progress = Progress(f"fetch {package}")
         folder = self.folder / "deb"
         with open(self.log, "a") as log:
@@ -115,11 +120,12 @@ class Apt:
                     process.wait(0.2)
                     break
                 except subprocess.TimeoutExpired:
-                    progress.update(f"{fetched(self.folder) >> 20} of {size >> 20} MB")
+                    progress.update(f"{fetched(self.folder) >> 20} of {size >> 20} MB" if size
+                                    else "")
         debs = list(folder.glob("*.deb"))
         if process.returncode or not debs:
             raise Failure(f"cannot fetch {package}", self.log)
-        progress.done(f"{size >> 20} MB")
+        progress.done(f"{size >> 20} MB" if size else "done")
         return debs[0]
 
 

@@ -32,11 +32,11 @@ class Suite:
 
 
 # The kernel config sets that they need, in the order of the functions' arguments
-KERNELS = ("run", "debug", "kunit", "iommu", "nullgroup")
-LONG_KERNELS = ("run", "debug", "kunit", "iommu", "nullgroup", "nogroup", "compat")
+KERNELS = ("run", "debug", "kunit", "iommu", "nullgroup", "off")
+LONG_KERNELS = ("run", "debug", "kunit", "iommu", "nullgroup", "nogroup", "compat", "arm64")
 
 
-def suites(settings, run, debug, kunit, iommu, nullgroup):
+def suites(settings, run, debug, kunit, iommu, nullgroup, off):
     """Of make check, in the order of what is quick and what the rest builds on."""
     return [
         Suite("scripts", lambda: scripts(settings)),
@@ -46,6 +46,8 @@ def suites(settings, run, debug, kunit, iommu, nullgroup):
         *noiommu(settings, run, "run", "noiommu", "lifetime", "trace", "privilege", "memory"),
         *noiommu(settings, run, "run", "kill", NOIOMMU_ROUNDS="200"),
         *noiommu(settings, run, "run", "extents", NOIOMMU_WINDOWS="1000000"),
+        skips("skips-off", settings, off),
+        *noiommu(settings, off, "off", "absent"),
         read("disk-debug", settings, debug),
         *noiommu(settings, nullgroup, "nullgroup", "mode", "reset", "removal", shape="ports"),
         *noiommu(settings, iommu, "iommu", "mixed", "extents", shape="mixed"),
@@ -56,7 +58,7 @@ def suites(settings, run, debug, kunit, iommu, nullgroup):
     ]
 
 
-def long_suites(settings, run, debug, kunit, iommu, nullgroup, nogroup, compat):
+def long_suites(settings, run, debug, kunit, iommu, nullgroup, nogroup, compat, arm64):
     """Of make check-long: what make check has no time for."""
     return [
         unit_tests("kunit-all", settings, kunit, "unfiltered"),
@@ -75,6 +77,9 @@ def long_suites(settings, run, debug, kunit, iommu, nullgroup, nogroup, compat):
                  shape="mixed"),
         *noiommu(settings, debug, "debug", "mixed", shape="mixed"),
         *noiommu(settings, debug, "debug", "fuzz", options=("--seconds", "600"), limit=1500),
+        read("disk-arm64", settings, arm64),
+        refusals("refusals-arm64", settings, arm64),
+        *noiommu(settings, arm64, "arm64", "noiommu", "lifetime", "extents", "trace"),
     ]
 
 
@@ -154,6 +159,16 @@ def refusals(name, settings, kernel):
     return guest_suite(name, settings, kernel, make_job, 300)
 
 
+def skips(name, settings, kernel):
+    """The tests on a kernel without what they test: none of them may fail, or
+    pass."""
+    def make_job():
+        tests = [test for test in NOIOMMU.values() if test != NOIOMMU["absent"]]
+        return Job(program=programs.GUEST / "skips.sh", args=tuple(tests),
+                   files={test: programs.selftest(kernel, "vfio", test) for test in tests})
+    return guest_suite(name, settings, kernel, make_job, 300)
+
+
 def unit_tests(name, settings, kernel, shape="plain"):
     """The kernel's unit tests, of the IO page tables."""
     def make_job():
@@ -174,6 +189,7 @@ NOIOMMU = {  # our own tests: suite and program
     "privilege": "vfio_iommufd_noiommu_privilege_test",
     "memory": "vfio_iommufd_noiommu_memory_test",
     "mixed": "vfio_iommufd_noiommu_mixed_test",
+    "absent": "vfio_iommufd_noiommu_off_test",
 }
 
 # How the test that unplugs a device has the machine do it, see vm.Requests

@@ -25,17 +25,23 @@ def check_all(settings, command, names, suites, other, left, more=()):
     for kernel in kernels:
         if any(suite.kernel is kernel for suite in chosen):
             kernel.build()
+    left, _ = check.offered(settings, left)
+    return run_all(settings, command, (*chosen, *more),
+                   [*(f"{name}: {reason}" for name, reason in left_out.items()),
+                    f"left to make {other}: {', '.join(suite.name for suite in left)}"])
+
+
+def run_all(settings, command, suites, left=()):
+    """Runs suites and counts their results; the exit status."""
     folder = settings.work / command
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     parser = ktap.Parser(settings.source)
     total = ktap.Counts()
-    for suite in (*chosen, *more):
+    for suite in suites:
         total += run(settings, suite, parser, folder)
-    for name, reason in left_out.items():
-        say(f"not run: {name}: {reason}")
-    left, _ = check.offered(settings, left)
-    say(f"not run, left to make {other}: {', '.join(suite.name for suite in left)}")
+    for line in left:
+        say(f"not run, {line}")
     say(f"results: {settings.relative(folder)}")
     say(str(total))
     return 1 if total.failed or not total.passed else 0

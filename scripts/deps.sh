@@ -4,16 +4,52 @@
 # apt, else it prints the command to run. In sh: python may be what is missing.
 # $1 is a command that needs more than the others do, or nothing.
 set -u
-for_command=${1:-}
+for_command=$(echo "${1:-}" | tr - _)
 
-# What must be there, and the Debian package that brings it
-needed() {
+# Of lines `command|file name package` the packages whose command or file is
+# not there
+lacking() {
 	while read -r kind name package; do
 		case $kind in
 		command) command -v "$name" >/dev/null 2>&1 ;;
 		file) ls $name >/dev/null 2>&1 ;;
 		esac || echo "$package"
-	done <<-END
+	done
+}
+
+needed_for_bench() {
+	lacking <<-END
+	command gnuplot gnuplot-nox
+	END
+}
+
+# For guests of arm64
+needed_for_arm64() {
+	lacking <<-END
+	command aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
+	file /usr/aarch64-linux-gnu/lib/libc.a libc6-dev-arm64-cross
+	command qemu-system-aarch64 qemu-system-arm
+	END
+}
+
+needed_for_check_long() {
+	needed_for_arm64
+}
+
+needed_for_matrix() {
+	lacking <<-END
+	command aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
+	command arm-linux-gnueabihf-gcc gcc-arm-linux-gnueabihf
+	command riscv64-linux-gnu-gcc gcc-riscv64-linux-gnu
+	command clang-19 clang-19
+	command ld.lld-19 lld-19
+	command llvm-nm-19 llvm-19
+	END
+}
+
+# What must be there, and the Debian package that brings it
+needed() {
+	lacking <<-END
 	command python3 python3
 	command git git
 	command gcc gcc
@@ -40,9 +76,8 @@ needed() {
 	file /usr/lib/*/libc.a libc6-dev
 	file /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
 	END
-	if [ "$for_command" = bench ] && ! command -v gnuplot >/dev/null 2>&1; then
-		echo gnuplot-nox
-	fi
+	[ -z "$for_command" ] || "needed_for_$for_command"
+	[ "${CONFIG:-}" != arm64 ] || needed_for_arm64
 	# busybox must run in a guest that has no shared libraries
 	if [ -e /bin/busybox ] && ldd /bin/busybox >/dev/null 2>&1; then
 		echo busybox-static

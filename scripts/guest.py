@@ -6,6 +6,7 @@ import pathlib
 
 import accel
 import disk
+import foreign
 import initramfs
 import machine
 import vm
@@ -22,12 +23,22 @@ def run(settings, kernel, job, name, limit=LIMIT, memory=2048, output=None,
     image = disk.make(settings.build / "disk.img")
     with tempfile.TemporaryDirectory(dir=settings.work, prefix="guest.") as scratch:
         def make_machine(which, its_job):
-            archive = initramfs.make(kernel.tree, kernel.out, its_job, pathlib.Path(scratch))
+            archive = initramfs.make(kernel.tree, kernel.out, its_job, pathlib.Path(scratch),
+                                     foreign.busybox(settings, kernel.arch))
             return machine.Machine(which, kernel.image, archive, image, memory,
-                                   cpus=1 if counting else 2, append=append, shape=shape, trace=trace)
-        chosen = "icount" if counting else accel.choose(settings, make_machine)
+                                   cpus=1 if counting else 2, append=append, shape=shape,
+                                   arch=kernel.arch, trace=trace)
+        chosen = choose(settings, kernel, counting, make_machine)
         return vm.run(make_machine(chosen, job), name, settings.work, limit, output,
                       interactive)
+
+
+def choose(settings, kernel, counting, make_machine):
+    """The accelerator. KVM is for guests of this machine's architecture, and
+    only for that is it worth a trial."""
+    if counting:
+        return "icount"
+    return "tcg" if kernel.arch.debian else accel.choose(settings, make_machine)
 
 
 def require_sound(result):

@@ -39,10 +39,10 @@ class Job:
     shell: bool = False
 
 
-def make(tree, out, job, folder):
+def make(tree, out, job, folder, busybox=BUSYBOX):
     """The initramfs for a job, in a folder of that run."""
     system = folder / "system.cpio"
-    text = SYSTEM.format(busybox=BUSYBOX, init=pathlib.Path(__file__).parent / "guest/init")
+    text = SYSTEM.format(busybox=busybox, init=pathlib.Path(__file__).parent / "guest/init")
     pack(tree, out, text, system)
     job_cpio = folder / "job.cpio"
     pack(tree, out, job_list(job, folder), job_cpio)

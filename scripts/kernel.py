@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 
+import arch
 import kconfig
 import series
 import tree
@@ -26,7 +27,11 @@ class Kernel:
         self.set = kconfig.load(settings.top / "configs", name, settings.base)
         self.tree = settings.source
         self.out = settings.work / name
-        self.image = self.out / "arch/x86/boot/bzImage"
+        self.arch = arch.of(self.set.fragments)
+        self.image = self.out / self.arch.image
+
+    def environment(self):
+        return {**environment(), **self.arch.variables}
 
     def log(self, step):
         return self.settings.work / f"{self.set.name}-{step}.log"
@@ -61,7 +66,8 @@ class Kernel:
         source = tree.content(repo)
         if not source:
             return ""
-        parts = [source, tool_version("gcc"), tool_version("ld")]
+        parts = [source, tool_version(self.arch.cross + "gcc"),
+                 tool_version(self.arch.cross + "ld")]
         parts += [path.read_text() for path in self.set.fragments]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
@@ -77,8 +83,9 @@ class Kernel:
         command = ["bash", "scripts/kconfig/merge_config.sh", "-n", "-Q", "-O", str(self.out),
                    *map(str, self.set.fragments)]
         with open(log, "wb") as file:
-            status = subprocess.run(command, cwd=self.tree, env=environment(),
-                                    stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+            status = subprocess.run(command, cwd=self.tree,
+                                    env=self.environment(), stdin=subprocess.DEVNULL,
+                                    stdout=file, stderr=file)
         if status.returncode:
             raise Failure(f"cannot configure the {self.set.name} kernel", log)
         self.verify()
@@ -107,27 +114,33 @@ class Kernel:
         fresh = not self.image.exists()
         plain = f" of plain Linux {self.settings.version}" if self.settings.plain else ""
         self.make("build", f"build {self.set.name} kernel{plain}",
-                  self.set.objects if fresh else 0, "bzImage")
+                  self.set.objects if fresh else 0, self.arch.target)
 
     def make(self, step, title, total, *targets):
         """Runs the kernel's make; returns how many objects it made."""
-        log = self.log(step)
         progress = Progress(title)
-        count = 0
-        command = ["make", f"-j{os.cpu_count()}", f"O={self.out}", *targets]
-        with open(log, "wb") as file, \
-             subprocess.Popen(command, cwd=self.tree, env=environment(), stdout=subprocess.PIPE,
-                              stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT) as process:
-            for line in process.stdout:
-                file.write(line)
-                count += bool(STEP.match(line))
-                progress.update(f"{count} of about {max(total, count)} objects" if total
-                                else f"{count} objects")
-        if process.returncode:
-            progress.clear()
-            raise Failure(f"{title} failed: {first_error(log)}", log)
+        count = make_objects(self.tree, self.environment(), self.log(step), progress,
+                             [f"O={self.out}", *targets], total)
         progress.done(f"{count} objects")
         return count
+
+
+def make_objects(tree, env, log, progress, arguments, total=0):
+    """Runs the make of a kernel tree; returns how many objects it made."""
+    count = 0
+    with open(log, "wb") as file, \
+         subprocess.Popen(["make", f"-j{os.cpu_count()}", *arguments], cwd=tree, env=env,
+                          stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                          stderr=subprocess.STDOUT) as process:
+        for line in process.stdout:
+            file.write(line)
+            count += bool(STEP.match(line))
+            progress.update(f"{count} of about {max(total, count)} objects" if total
+                            else f"{count} objects")
+    if process.returncode:
+        progress.clear()
+        raise Failure(f"{progress.title} failed: {first_error(log)}", log)
+    return count
 
 
 def environment():

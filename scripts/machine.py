@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The guest's hardware: a q35 in one of several shapes, and the serial ports
-that keep kernel log, program output and status apart."""
+"""The guest's hardware: a q35 in one of several shapes, or the machine virt of
+arm64 in the plainest of them, and the serial ports that keep kernel log, program
+output and status apart."""
 
 import dataclasses
 import pathlib
 import re
 import subprocess
 
+from arch import ARM64, X86_64, Arch
+
 # Panics end the machine. An NMI panics as well and prints every task: that is
 # how a hang gets to show its trace.
-COMMAND_LINE = ("console=ttyS0,115200 loglevel=7 panic=-1 oops=panic unknown_nmi_panic "
-                "panic_print=0x1 hung_task_panic=1 softlockup_panic=1")
+COMMAND_LINE = ("console={console} loglevel=7 panic=-1 oops=panic panic_print=0x1 "
+                "hung_task_panic=1 softlockup_panic=1")
 
+# Where the host is busy, an emulated timer comes too late for the kernel's test
+# of it, which ends in a panic
+X86_APPEND = "unknown_nmi_panic no_timer_check"
 
 NVME = "0000:00:04.0"
 EDU = "0000:00:05.0"
@@ -118,7 +124,7 @@ SHAPES = {
 
 @dataclasses.dataclass
 class Machine:
-    accel: str            # of ACCELERATORS
+    accel: str            # of ACCELERATORS or ARM64_ACCELERATORS
     kernel: pathlib.Path
     initramfs: pathlib.Path
     disk: pathlib.Path
@@ -126,6 +132,7 @@ class Machine:
     cpus: int = 2
     append: str = ""
     shape: str = "plain"
+    arch: Arch = X86_64
     trace: str = ""       # file to write instructions to, when told
 
     @property
@@ -136,17 +143,21 @@ class Machine:
         """`log` and `status` are files, `monitor` a socket's number; the
         program's output is QEMU's."""
         shape = SHAPES[self.shape]
+        board = BOARDS[self.arch]
+        line = COMMAND_LINE.format(console=self.arch.console)
         # Without a terminal's user there is no escape key: the bytes pass as they are
         program = "stdio,id=program,signal=off" + (",mux=on" if interactive else "")
         return [
-            "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none",
-            "-no-reboot", "-machine", "q35", *ACCELERATORS[self.accel],
+            self.arch.qemu, "-nodefaults", "-no-user-config", "-display", "none",
+            "-no-reboot", "-machine", board.machine, *board.accelerators[self.accel],
             "-smp", str(self.cpus), "-m", str(self.memory),
             "-kernel", str(self.kernel), "-initrd", str(self.initramfs),
-            "-append", " ".join(filter(None, [COMMAND_LINE, shape.append, self.append])),
-            "-chardev", f"file,id=log,path={escape(log)}", "-serial", "chardev:log",
-            "-chardev", program, "-serial", "chardev:program",
-            "-chardev", f"file,id=status,path={escape(status)}", "-serial", "chardev:status",
+            "-append", " ".join(filter(None, [line, board.append, shape.append,
+                                              self.append])),
+            "-chardev", f"file,id=log,path={escape(log)}",
+            "-chardev", program,
+            "-chardev", f"file,id=status,path={escape(status)}",
+            *board.ports,
             "-chardev", f"socket,id=monitor,fd={monitor}",
             "-mon", "chardev=monitor,mode=control",
             *shape.options,
@@ -168,6 +179,33 @@ ACCELERATORS = {
     "icount": ["-accel", "tcg,thread=single", "-cpu", "max,la57=off",
                "-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm",
                "-seed", "1"],
+}
+
+ARM64_ACCELERATORS = {
+    "tcg": ["-accel", "tcg,thread=multi", "-cpu", "cortex-a72"],
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Board:
+    """What an architecture's machine is to QEMU. The guest finds the program's
+    port as ttyS1 and that of the status as ttyS2 on each."""
+    machine: str
+    accelerators: dict
+    ports: tuple
+    append: str = ""   # to the kernel's command line
+
+
+BOARDS = {
+    X86_64: Board("q35", ACCELERATORS, (
+        "-serial", "chardev:log", "-serial", "chardev:program", "-serial", "chardev:status"),
+        X86_APPEND),
+
+    # It has one port of its own. There is no SMMU unless one is asked for.
+    ARM64: Board("virt,gic-version=3", ARM64_ACCELERATORS, (
+        "-serial", "chardev:log", "-chardev", "null,id=first", "-chardev", "null,id=last",
+        "-device", "pci-serial-4x,bus=pcie.0,addr=03.0,chardev1=first,chardev2=program,"
+        "chardev3=status,chardev4=last")),
 }
 
 

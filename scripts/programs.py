@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import subprocess
 
+import foreign
 import tree
 from gitrepo import Repo
 from kernel import environment
@@ -17,9 +18,14 @@ GUEST = pathlib.Path(__file__).resolve().parent / "guest"
 PATIENT = GUEST / "patient-harness.h"
 
 
+def built(kernel, name):
+    """A folder of what is built for the kernel's architecture."""
+    return kernel.settings.work / f"{name}{kernel.arch.suffix}"
+
+
 def noiommu_nvme(kernel):
     """The userspace NVMe driver."""
-    folder = kernel.settings.work / "tools-vfio"
+    folder = built(kernel, "tools-vfio")
     with exclusive(kernel.settings):
         make(kernel, folder, "tools/vfio", "build noiommu-nvme", f"OUTPUT={folder}/")
     return folder / "noiommu-nvme"
@@ -42,7 +48,7 @@ def noiommu_nvme_of_base(kernel):
 def selftest(kernel, suite, name, patient=False):
     """One program of tools/testing/selftests/<suite>; a patient one gives its
     tests more time."""
-    folder = kernel.settings.work / "selftests" / suite
+    folder = built(kernel, "selftests") / suite
     program = folder / name
     with exclusive(kernel.settings):
         headers = install_headers(kernel)
@@ -77,14 +83,14 @@ def bench(kernel):
 def install_headers(kernel):
     """The tree's UAPI headers, as userspace sees them. With new ones the
     selftests are made anew, since not all of their Makefiles would notice."""
-    target = kernel.settings.work / "headers"
+    target = built(kernel, "headers")
     content = tree.content(Repo(kernel.tree))
     stamp = target / "installed-from"
     if not content or not stamp.exists() or stamp.read_text() != content:
-        run_make(kernel, "headers", "install headers",
+        run_make(kernel, target.name, "install headers",
                  ["-C", str(kernel.tree), f"O={kernel.out}", "headers_install",
                   f"INSTALL_HDR_PATH={target}"])
-        shutil.rmtree(kernel.settings.work / "selftests", ignore_errors=True)
+        shutil.rmtree(built(kernel, "selftests"), ignore_errors=True)
         stamp.write_text(content)
     return target
 
@@ -94,12 +100,15 @@ def make(kernel, folder, source, title, *arguments, flags=""):
     if not path.is_dir():
         raise Failure(f"the tree has no {source}: no patch of the series brings it")
     folder.mkdir(parents=True, exist_ok=True)
-    run_make(kernel, folder.name, title, ["-C", str(path), *arguments], flags)
+    name = "-".join(folder.relative_to(kernel.settings.work).parts)
+    run_make(kernel, name, title, ["-C", str(path), *arguments], flags)
 
 
 def run_make(kernel, name, title, arguments, flags=""):
     # Only the environment lets a Makefile add to these
-    env = {**environment(), "LDFLAGS": "-static", "CPPFLAGS": flags}
+    more = foreign.flags(kernel.settings, kernel.arch)
+    env = {**kernel.environment(), "LDFLAGS": f"-static {more.linker}".strip(),
+           "CPPFLAGS": f"{flags} {more.preprocessor}".strip()}
     log = kernel.settings.work / f"{name}.log"
     progress = Progress(title)
     with open(log, "wb") as file:

@@ -4,12 +4,14 @@
 import hashlib
 import json
 import pathlib
+import re
 import subprocess
 import tempfile
 import time
 import unittest
 from unittest import mock
 
+import arch
 import disk
 import diskread
 import initramfs
@@ -225,6 +227,36 @@ class Shapes(unittest.TestCase):
         words = self.command("slots")
         line = words[words.index("-append") + 1]
         self.assertTrue(line.endswith(" pcie_ports=native last"), line)
+
+
+class Arm64(unittest.TestCase):
+    def command(self):
+        return machine.Machine("tcg", "Image", "cpio", "disk", arch=arch.ARM64).command(
+            "log", "status", 5)
+
+    def test_the_program_has_the_second_port_of_the_card(self):
+        words = self.command()
+        self.assertEqual([value for name, value in zip(words, words[1:]) if name == "-serial"],
+                         ["chardev:log"])
+        card, = (word for word in words if word.startswith("pci-serial-4x,"))
+        self.assertIn("chardev2=program,chardev3=status", card)
+        for number in range(1, 5):
+            port = re.search(f"chardev{number}=(\\w+)", card)[1]
+            self.assertTrue(any(f"id={port}" in word for word in words), port)
+
+    def test_nothing_is_where_a_device_is(self):
+        addresses = re.findall(r"bus=pcie\.0,addr=(\w+\.\w)", " ".join(self.command()))
+        self.assertEqual(sorted(addresses), ["03.0", "04.0", "05.0"])
+
+    def test_no_iommu(self):
+        self.assertNotIn("iommu=", " ".join(self.command()))
+
+    def test_of_a_config_set(self):
+        names = [pathlib.Path(name) for name in ("guest.config", "arm64.config")]
+        self.assertEqual(arch.of(names), arch.ARM64)
+        self.assertEqual(arch.of(names[:1]), arch.X86_64)
+        self.assertEqual(arch.ARM64.target, "Image")
+        self.assertEqual(arch.X86_64.variables, {})
 
 
 class Machine(unittest.TestCase):
