@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <dirent.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <unistd.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+
+#include <linux/iommufd.h>
+#include <linux/limits.h>
+
+#include <libvfio.h>
+
+extern const struct vfio_pci_driver_ops edu_ops;
+
+static bool is_bdf(const char *str)
+{
+	unsigned int domain, bus, slot, func;
+	int length = 0;
+
+	return sscanf(str, "%x:%x:%x.%x%n", &domain, &bus, &slot, &func,
+		      &length) == 4 && !str[length];
+}
+
+char **vfio_selftests_get_bdfs(int *argc, char *argv[], int *nr_bdfs)
+{
+	static char *bdf;
+	int first = *argc;
+
+	while (first > 1 && is_bdf(argv[first - 1]))
+		first--;
+	*nr_bdfs = *argc - first;
+	*argc = first;
+	if (*nr_bdfs)
+		return argv + first;
+
+	bdf = getenv("VFIO_SELFTESTS_BDF");
+	if (!bdf) {
+		fprintf(stderr, "%s: No device, skipping test.\n", argv[0]);
+		fprintf(stderr, "Name one or more like 0000:00:04.0, as the last arguments,\n");
+		fprintf(stderr, "or one as $VFIO_SELFTESTS_BDF.\n");
+		exit(KSFT_SKIP);
+	}
+	VFIO_ASSERT_TRUE(is_bdf(bdf), "$VFIO_SELFTESTS_BDF is %s\n", bdf);
+	*nr_bdfs = 1;
+	return &bdf;
+}
+
+static const char *sysfs_path(char *path, const char *bdf, const char *name)
+{
+	snprintf_assert(path, PATH_MAX, "/sys/bus/pci/devices/%s/%s", bdf, name);
+	return path;
+}
+
+/* Groups that VFIO makes up are called vfio-noiommu, others have other names */
+bool sysfs_has_iommu(const char *bdf)
+{
+	char path[PATH_MAX], name[32];
+	bool made_up;
+	FILE *file;
+
+	if (access(sysfs_path(path, bdf, "iommu_group"), F_OK))
+		return false;
+
+	file = fopen(sysfs_path(path, bdf, "iommu_group/name"), "r");
+	if (!file)
+		return true;
+	made_up = fscanf(file, "%31s", name) == 1 &&
+		  !strcmp(name, "vfio-noiommu");
+	VFIO_ASSERT_EQ(fclose(file), 0);
+
+	return !made_up;
+}
+
+int sysfs_iommu_group_get(const char *bdf)
+{
+	char path[PATH_MAX], target[PATH_MAX];
+	ssize_t length;
+
+	length = readlink(sysfs_path(path, bdf, "iommu_group"), target,
+			  sizeof(target) - 1);
+	VFIO_ASSERT_GT(length, 0, "%s\n", path);
+	target[length] = 0;
+
+	return atoi(basename(target));
+}
+
+const char *vfio_pci_get_cdev_path(const char *bdf)
+{
+	char path[PATH_MAX], *cdev_path = NULL;
+	struct dirent *entry;
+	DIR *dir;
+
+	dir = opendir(sysfs_path(path, bdf, "vfio-dev"));
+	VFIO_ASSERT_NOT_NULL(dir, "%s\n", path);
+	while (!cdev_path && (entry = readdir(dir))) {
+		if (strstr(entry->d_name, "vfio"))
+			VFIO_ASSERT_GT(asprintf(&cdev_path, "/dev/vfio/devices/%s",
+						entry->d_name), 0);
+	}
+	VFIO_ASSERT_EQ(closedir(dir), 0);
+	VFIO_ASSERT_NOT_NULL(cdev_path, "%s is empty\n", path);
+
+	return cdev_path;
+}
+
+static bool is_noiommu_cdev_path(const char *path)
+{
+	return strstr(path, "/noiommu-vfio");
+}
+
+/* The name is in sysfs even if the kernel is built without cdevs */
+bool vfio_pci_has_noiommu_cdev(const char *bdf)
+{
+	const char *path = vfio_pci_get_cdev_path(bdf);
+	bool ret;
+
+	ret = is_noiommu_cdev_path(path) && !access(path, F_OK);
+	free((void *)path);
+
+	return ret;
+}
+
+const char *iommu_mode_mismatch(const char *mode, const char *bdf)
+{
+	const bool noiommu = !strcmp(mode, MODE_NOIOMMU);
+
+	if (sysfs_has_iommu(bdf))
+		return noiommu ? "has an IOMMU" : NULL;
+	if (!noiommu)
+		return "has no IOMMU";
+	return vfio_pci_has_noiommu_cdev(bdf) ? NULL : "has no noiommu cdev";
+}
+
+struct iommu *iommu_init(const char *mode)
+{
+	struct iommu_ioas_alloc alloc = {
+		.size = sizeof(alloc),
+	};
+	struct iommu *iommu;
+
+	iommu = calloc_assert(1, sizeof(*iommu));
+	iommu->noiommu = !strcmp(mode, MODE_NOIOMMU);
+	VFIO_ASSERT_TRUE(iommu->noiommu || !strcmp(mode, MODE_IOMMUFD),
+			 "%s\n", mode);
+	iommu->iommufd = open("/dev/iommu", O_RDWR);
+	VFIO_ASSERT_GE(iommu->iommufd, 0);
+	ioctl_assert(iommu->iommufd, IOMMU_IOAS_ALLOC, &alloc);
+	iommu->ioas_id = alloc.out_ioas_id;
+
+	return iommu;
+}
+
+void iommu_cleanup(struct iommu *iommu)
+{
+	VFIO_ASSERT_EQ(close(iommu->iommufd), 0);
+	free(iommu);
+}
+
+void iommu_map(struct iommu *iommu, struct dma_region *region)
+{
+	struct iommu_ioas_map map = {
+		.size = sizeof(map),
+		.flags = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE |
+			 IOMMU_IOAS_MAP_FIXED_IOVA,
+		.ioas_id = iommu->ioas_id,
+		.user_va = (uintptr_t)region->vaddr,
+		.length = region->size,
+		.iova = region->iova,
+	};
+
+	ioctl_assert(iommu->iommufd, IOMMU_IOAS_MAP, &map);
+}
+
+static void config_access(struct vfio_pci_device *device, bool write,
+			  size_t offset, u16 *value)
+{
+	off_t at = device->config_space.offset + offset;
+	ssize_t ret;
+
+	ret = write ? pwrite(device->fd, value, sizeof(*value), at) :
+		      pread(device->fd, value, sizeof(*value), at);
+	VFIO_ASSERT_EQ(ret, (ssize_t)sizeof(*value));
+}
+
+u16 vfio_pci_config_readw(struct vfio_pci_device *device, size_t offset)
+{
+	u16 value;
+
+	config_access(device, false, offset, &value);
+	return value;
+}
+
+void vfio_pci_config_writew(struct vfio_pci_device *device, size_t offset,
+			    u16 value)
+{
+	config_access(device, true, offset, &value);
+}
+
+bool vfio_pci_device_match(struct vfio_pci_device *device, u16 vendor_id,
+			   u16 device_id)
+{
+	return vfio_pci_config_readw(device, PCI_VENDOR_ID) == vendor_id &&
+	       vfio_pci_config_readw(device, PCI_DEVICE_ID) == device_id;
+}
+
+static void msi_set(struct vfio_pci_device *device, u32 count, u32 data)
+{
+	struct {
+		struct vfio_irq_set irq;
+		int fd;
+	} args = {
+		.irq.argsz = sizeof(args),
+		.irq.flags = VFIO_IRQ_SET_ACTION_TRIGGER | data,
+		.irq.index = VFIO_PCI_MSI_IRQ_INDEX,
+		.irq.count = count,
+		.fd = device->msi_eventfds[0],
+	};
+
+	ioctl_assert(device->fd, VFIO_DEVICE_SET_IRQS, &args);
+}
+
+void vfio_pci_msi_enable(struct vfio_pci_device *device, u32 vector, int count)
+{
+	VFIO_ASSERT_EQ(vector, 0);
+	VFIO_ASSERT_EQ(count, 1);
+	VFIO_ASSERT_LT(device->msi_eventfds[0], 0);
+
+	device->msi_eventfds[0] = eventfd(0, 0);
+	VFIO_ASSERT_GE(device->msi_eventfds[0], 0);
+	msi_set(device, 1, VFIO_IRQ_SET_DATA_EVENTFD);
+}
+
+void vfio_pci_msi_disable(struct vfio_pci_device *device)
+{
+	msi_set(device, 0, VFIO_IRQ_SET_DATA_NONE);
+	VFIO_ASSERT_EQ(close(device->msi_eventfds[0]), 0);
+	device->msi_eventfds[0] = -1;
+}
+
+static void region_get(struct vfio_pci_device *device, u32 index,
+		       struct vfio_region_info *info)
+{
+	info->argsz = sizeof(*info);
+	info->index = index;
+	ioctl_assert(device->fd, VFIO_DEVICE_GET_REGION_INFO, info);
+}
+
+static void bar_map(struct vfio_pci_device *device, u32 index)
+{
+	struct vfio_pci_bar *bar = &device->bars[index];
+
+	region_get(device, VFIO_PCI_BAR0_REGION_INDEX + index, &bar->info);
+	if (!(bar->info.flags & VFIO_REGION_INFO_FLAG_MMAP))
+		return;
+
+	bar->vaddr = mmap(NULL, bar->info.size, PROT_READ | PROT_WRITE,
+			  MAP_SHARED, device->fd, bar->info.offset);
+	VFIO_ASSERT_NE(bar->vaddr, MAP_FAILED);
+}
+
+static void bar_unmap(struct vfio_pci_bar *bar)
+{
+	if (bar->vaddr)
+		VFIO_ASSERT_EQ(munmap(bar->vaddr, bar->info.size), 0);
+}
+
+static void device_attach_cdev(struct vfio_pci_device *device)
+{
+	struct vfio_device_attach_iommufd_pt attach = {
+		.argsz = sizeof(attach),
+		.pt_id = device->iommu->ioas_id,
+	};
+	struct vfio_device_bind_iommufd bind = {
+		.argsz = sizeof(bind),
+		.iommufd = device->iommu->iommufd,
+	};
+	const char *path = vfio_pci_get_cdev_path(device->bdf);
+
+	/* A device must not be given IOVAs for physical addresses */
+	VFIO_ASSERT_EQ(is_noiommu_cdev_path(path), device->iommu->noiommu,
+		       "%s\n", path);
+
+	device->fd = open(path, O_RDWR);
+	VFIO_ASSERT_GE(device->fd, 0, "%s\n", path);
+	free((void *)path);
+	ioctl_assert(device->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind);
+	ioctl_assert(device->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach);
+}
+
+struct vfio_pci_device *vfio_pci_device_init(const char *bdf,
+					     struct iommu *iommu)
+{
+	struct vfio_pci_device *device = calloc_assert(1, sizeof(*device));
+	int i;
+
+	device->bdf = bdf;
+	device->iommu = iommu;
+	device->msi_eventfds[0] = -1;
+	device_attach_cdev(device);
+
+	device->msi_info.argsz = sizeof(device->msi_info);
+	device->msi_info.index = VFIO_PCI_MSI_IRQ_INDEX;
+	ioctl_assert(device->fd, VFIO_DEVICE_GET_IRQ_INFO, &device->msi_info);
+	region_get(device, VFIO_PCI_CONFIG_REGION_INDEX, &device->config_space);
+	for (i = 0; i < PCI_STD_NUM_BARS; i++)
+		bar_map(device, i);
+
+	if (!edu_ops.probe(device))
+		device->driver.ops = &edu_ops;
+
+	return device;
+}
+
+void vfio_pci_device_cleanup(struct vfio_pci_device *device)
+{
+	int i;
+
+	if (device->driver.initialized)
+		device->driver.ops->remove(device);
+	for (i = 0; i < PCI_STD_NUM_BARS; i++)
+		bar_unmap(&device->bars[i]);
+	VFIO_ASSERT_EQ(close(device->fd), 0);
+	free(device);
+}
+
+void vfio_pci_driver_init(struct vfio_pci_device *device)
+{
+	device->driver.ops->init(device);
+	device->driver.initialized = true;
+}
+
+void vfio_pci_driver_memcpy_start(struct vfio_pci_device *device, iova_t src,
+				  iova_t dst, u64 size, u64 count)
+{
+	VFIO_ASSERT_TRUE(device->driver.initialized);
+	VFIO_ASSERT_LE(size, device->driver.max_memcpy_size);
+	VFIO_ASSERT_LE(count, device->driver.max_memcpy_count);
+	device->driver.ops->memcpy_start(device, src, dst, size, count);
+}
+
+int vfio_pci_driver_memcpy_wait(struct vfio_pci_device *device)
+{
+	return device->driver.ops->memcpy_wait(device);
+}
+
+int vfio_pci_driver_memcpy(struct vfio_pci_device *device, iova_t src,
+			   iova_t dst, u64 size)
+{
+	vfio_pci_driver_memcpy_start(device, src, dst, size, 1);
+	return vfio_pci_driver_memcpy_wait(device);
+}
+
+void vfio_pci_driver_send_msi(struct vfio_pci_device *device)
+{
+	VFIO_ASSERT_TRUE(device->driver.initialized);
+	device->driver.ops->send_msi(device);
+}
