@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Each command is a small program in scripts/; `make help` lists them.
 
-export BASE CONFIG ACCEL LINUX MACHINE RUN ARGS TIMEOUT TREE
+export BASE CONFIG ACCEL LINUX MACHINE RUN ARGS TIMEOUT TREE CONFIG_FROM
 
-COMMANDS := run check check-long kernel shell vm series refresh tree bench
+COMMANDS := run check check-long kernel shell vm series refresh tree bench deb
 
 help:
 	@cat scripts/help.txt
@@ -12,7 +12,7 @@ $(COMMANDS): deps
 	@python3 -B scripts/project.py $@
 
 deps:
-	@scripts/deps.sh $(filter bench,$(MAKECMDGOALS))
+	@scripts/deps.sh $(filter bench deb check-long,$(MAKECMDGOALS))
 
 clean:
 	rm -rf build

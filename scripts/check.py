@@ -9,6 +9,7 @@ import sys
 from typing import Callable
 
 import bases
+import debtrial
 import diskread
 import guest
 import kselftest
@@ -70,6 +71,7 @@ def long_suites(settings, run, debug, kunit, iommu, nullgroup, nogroup, compat):
         *noiommu(settings, iommu, "iommu", "noiommu", "lifetime", "mode", "trace",
                  shape="mixed"),
         *noiommu(settings, debug, "debug", "mixed", shape="mixed"),
+        Suite("deb", lambda: debtrial.suite(settings, run), run, settings.work / "deb.log"),
     ]
 
 

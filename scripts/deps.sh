@@ -2,18 +2,49 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Checks for what the tools need. As root it installs what is missing through
 # apt, else it prints the command to run. In sh: python may be what is missing.
-# $1 is a command that needs more than the others do, or nothing.
+# The arguments are commands that need more than the others do.
 set -u
-for_command=${1:-}
+for_commands=" $* "
 
-# What must be there, and the Debian package that brings it
-needed() {
+# Reads lines of what must be there, and the Debian package that brings it
+missing_of() {
 	while read -r kind name package; do
 		case $kind in
-		command) command -v "$name" >/dev/null 2>&1 ;;
+		command) PATH=$PATH:/usr/sbin:/sbin command -v "$name" >/dev/null 2>&1 ;;
 		file) ls $name >/dev/null 2>&1 ;;
 		esac || echo "$package"
-	done <<-END
+	done
+}
+
+needed_for_bench() {
+	missing_of <<-END
+	command gnuplot gnuplot-nox
+	END
+}
+
+# To package a kernel with a distribution's config
+needed_for_deb() {
+	missing_of <<-END
+	command dh debhelper
+	command dpkg-buildpackage dpkg-dev
+	command depmod kmod
+	command openssl openssl
+	command zstd zstd
+	command lz4 lz4
+	END
+}
+
+# To try that, as root
+needed_for_root() {
+	[ "$(id -u)" = 0 ] || return
+	missing_of <<-END
+	command debootstrap debootstrap
+	command mke2fs e2fsprogs
+	END
+}
+
+needed() {
+	missing_of <<-END
 	command python3 python3
 	command git git
 	command gcc gcc
@@ -40,9 +71,9 @@ needed() {
 	file /usr/lib/*/libc.a libc6-dev
 	file /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
 	END
-	if [ "$for_command" = bench ] && ! command -v gnuplot >/dev/null 2>&1; then
-		echo gnuplot-nox
-	fi
+	case $for_commands in *" bench "*) needed_for_bench ;; esac
+	case $for_commands in *" deb "* | *" check-long "*) needed_for_deb ;; esac
+	case $for_commands in *" check-long "*) needed_for_root ;; esac
 	# busybox must run in a guest that has no shared libraries
 	if [ -e /bin/busybox ] && ldd /bin/busybox >/dev/null 2>&1; then
 		echo busybox-static

@@ -19,15 +19,22 @@ def run(settings, kernel, job, name, limit=LIMIT, memory=2048, output=None,
     """Runs a job on a built kernel; returns the vm.Result. With `counting`, time
     in the guest is the number of instructions. `trace` is a file for them, which
     the program can ask for (vm.Requests)."""
-    image = disk.make(settings.build / "disk.img")
     with tempfile.TemporaryDirectory(dir=settings.work, prefix="guest.") as scratch:
-        def make_machine(which, its_job):
-            archive = initramfs.make(kernel.tree, kernel.out, its_job, pathlib.Path(scratch))
-            return machine.Machine(which, kernel.image, archive, image, memory,
-                                   cpus=1 if counting else 2, append=append, shape=shape, trace=trace)
+        make_machine = maker(settings, kernel, pathlib.Path(scratch), memory=memory,
+                             cpus=1 if counting else 2, append=append, shape=shape, trace=trace)
         chosen = "icount" if counting else accel.choose(settings, make_machine)
         return vm.run(make_machine(chosen, job), name, settings.work, limit, output,
                       interactive)
+
+
+def maker(settings, kernel, scratch, **hardware):
+    """What makes the machine of an accelerator and a job."""
+    image = disk.make(settings.build / "disk.img")
+
+    def make_machine(which, job):
+        archive = initramfs.make(kernel.tree, kernel.out, job, scratch)
+        return machine.Machine(which, kernel.image, archive, image, **hardware)
+    return make_machine
 
 
 def require_sound(result):

@@ -111,23 +111,29 @@ class Kernel:
 
     def make(self, step, title, total, *targets):
         """Runs the kernel's make; returns how many objects it made."""
-        log = self.log(step)
-        progress = Progress(title)
-        count = 0
-        command = ["make", f"-j{os.cpu_count()}", f"O={self.out}", *targets]
-        with open(log, "wb") as file, \
-             subprocess.Popen(command, cwd=self.tree, env=environment(), stdout=subprocess.PIPE,
-                              stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT) as process:
-            for line in process.stdout:
-                file.write(line)
-                count += bool(STEP.match(line))
-                progress.update(f"{count} of about {max(total, count)} objects" if total
-                                else f"{count} objects")
-        if process.returncode:
-            progress.clear()
-            raise Failure(f"{title} failed: {first_error(log)}", log)
-        progress.done(f"{count} objects")
-        return count
+        return make(self.tree, self.out, self.log(step), title, targets, total)
+
+
+def make(tree, out, log, title, targets, total=0, variables=None):
+    """Runs a tree's make for some out folder, with more in its environment, and
+    shows how many of about `total` objects it has made; returns how many."""
+    progress = Progress(title)
+    count = 0
+    command = ["make", f"-j{os.cpu_count()}", f"O={out}", *targets]
+    with open(log, "wb") as file, \
+         subprocess.Popen(command, cwd=tree, env={**environment(), **(variables or {})},
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as process:
+        for line in process.stdout:
+            file.write(line)
+            count += bool(STEP.match(line))
+            progress.update(f"{count} of about {max(total, count)} objects" if total
+                            else f"{count} objects")
+    if process.returncode:
+        progress.clear()
+        raise Failure(f"{title} failed: {first_error(log)}", log)
+    progress.done(f"{count} objects")
+    return count
 
 
 def environment():
