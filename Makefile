@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Each command is a small program in scripts/; `make help` lists them.
 
-export BASE CONFIG ACCEL LINUX MACHINE RUN ARGS TIMEOUT TREE
+export BASE CONFIG ACCEL LINUX MACHINE RUN ARGS TIMEOUT TREE CONFIG_FROM
 
 COMMANDS := run check check-long kernel shell vm series refresh tree bench \
-	    matrix
+	    matrix deb
 
 help:
 	@cat scripts/help.txt
@@ -13,9 +13,7 @@ $(COMMANDS): deps
 	@python3 -B scripts/project.py $@
 
 deps:
-	@for command in $(or $(filter bench check-long matrix,$(MAKECMDGOALS)),""); do \
-		scripts/deps.sh $$command || exit; \
-	done
+	@scripts/deps.sh $(filter bench check-long matrix deb,$(MAKECMDGOALS))
 
 clean:
 	rm -rf build

@@ -9,6 +9,7 @@ import sys
 from typing import Callable
 
 import bases
+import debtrial
 import diskread
 import guest
 import kselftest
@@ -80,6 +81,7 @@ def long_suites(settings, run, debug, kunit, iommu, nullgroup, nogroup, compat, 
         read("disk-arm64", settings, arm64),
         refusals("refusals-arm64", settings, arm64),
         *noiommu(settings, arm64, "arm64", "noiommu", "lifetime", "extents", "trace"),
+        Suite("deb", lambda: debtrial.suite(settings, run), run, settings.work / "deb.log"),
     ]
 
 

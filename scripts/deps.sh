@@ -2,16 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Checks for what the tools need. As root it installs what is missing through
 # apt, else it prints the command to run. In sh: python may be what is missing.
-# $1 is a command that needs more than the others do, or nothing.
+# The arguments are commands that need more than the others do.
 set -u
-for_command=$(echo "${1:-}" | tr - _)
+for_commands=$(echo "$*" | tr - _)
 
 # Of lines `command|file name package` the packages whose command or file is
 # not there
 lacking() {
 	while read -r kind name package; do
 		case $kind in
-		command) command -v "$name" >/dev/null 2>&1 ;;
+		command) PATH=$PATH:/usr/sbin:/sbin command -v "$name" >/dev/null 2>&1 ;;
 		file) ls $name >/dev/null 2>&1 ;;
 		esac || echo "$package"
 	done
@@ -32,10 +32,6 @@ needed_for_arm64() {
 	END
 }
 
-needed_for_check_long() {
-	needed_for_arm64
-}
-
 needed_for_matrix() {
 	lacking <<-END
 	command aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
@@ -47,7 +43,33 @@ needed_for_matrix() {
 	END
 }
 
-# What must be there, and the Debian package that brings it
+# To package a kernel with a distribution's config
+needed_for_deb() {
+	lacking <<-END
+	command dh debhelper
+	command dpkg-buildpackage dpkg-dev
+	command depmod kmod
+	command openssl openssl
+	command zstd zstd
+	command lz4 lz4
+	END
+}
+
+# To try that
+needed_for_root() {
+	[ "$(id -u)" = 0 ] || return
+	lacking <<-END
+	command debootstrap debootstrap
+	command mke2fs e2fsprogs
+	END
+}
+
+needed_for_check_long() {
+	needed_for_arm64
+	needed_for_deb
+	needed_for_root
+}
+
 needed() {
 	lacking <<-END
 	command python3 python3
@@ -76,7 +98,9 @@ needed() {
 	file /usr/lib/*/libc.a libc6-dev
 	file /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
 	END
-	[ -z "$for_command" ] || "needed_for_$for_command"
+	for command in $for_commands; do
+		"needed_for_$command"
+	done
 	[ "${CONFIG:-}" != arm64 ] || needed_for_arm64
 	# busybox must run in a guest that has no shared libraries
 	if [ -e /bin/busybox ] && ldd /bin/busybox >/dev/null 2>&1; then

@@ -20,14 +20,9 @@ def run(settings, kernel, job, name, limit=LIMIT, memory=2048, output=None,
     """Runs a job on a built kernel; returns the vm.Result. With `counting`, time
     in the guest is the number of instructions. `trace` is a file for them, which
     the program can ask for (vm.Requests)."""
-    image = disk.make(settings.build / "disk.img")
     with tempfile.TemporaryDirectory(dir=settings.work, prefix="guest.") as scratch:
-        def make_machine(which, its_job):
-            archive = initramfs.make(kernel.tree, kernel.out, its_job, pathlib.Path(scratch),
-                                     foreign.busybox(settings, kernel.arch))
-            return machine.Machine(which, kernel.image, archive, image, memory,
-                                   cpus=1 if counting else 2, append=append, shape=shape,
-                                   arch=kernel.arch, trace=trace)
+        make_machine = maker(settings, kernel, pathlib.Path(scratch), memory=memory,
+                             cpus=1 if counting else 2, append=append, shape=shape, trace=trace)
         chosen = choose(settings, kernel, counting, make_machine)
         return vm.run(make_machine(chosen, job), name, settings.work, limit, output,
                       interactive)
@@ -39,6 +34,17 @@ def choose(settings, kernel, counting, make_machine):
     if counting:
         return "icount"
     return "tcg" if kernel.arch.debian else accel.choose(settings, make_machine)
+
+
+def maker(settings, kernel, scratch, **hardware):
+    """What makes the machine of an accelerator and a job."""
+    image = disk.make(settings.build / "disk.img")
+
+    def make_machine(which, job):
+        archive = initramfs.make(kernel.tree, kernel.out, job, scratch,
+                                 foreign.busybox(settings, kernel.arch))
+        return machine.Machine(which, kernel.image, archive, image, arch=kernel.arch, **hardware)
+    return make_machine
 
 
 def require_sound(result):

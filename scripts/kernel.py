@@ -118,11 +118,18 @@ class Kernel:
 
     def make(self, step, title, total, *targets):
         """Runs the kernel's make; returns how many objects it made."""
-        progress = Progress(title)
-        count = make_objects(self.tree, self.environment(), self.log(step), progress,
-                             [f"O={self.out}", *targets], total)
-        progress.done(f"{count} objects")
-        return count
+        return make(self.tree, self.out, self.log(step), title, targets, total,
+                    self.environment())
+
+
+def make(tree, out, log, title, targets, total=0, variables=None):
+    """Runs a tree's make for some out folder, with more in its environment, and
+    shows how many of about `total` objects it has made; returns how many."""
+    progress = Progress(title)
+    count = make_objects(tree, {**environment(), **(variables or {})}, log, progress,
+                         [f"O={out}", *targets], total)
+    progress.done(f"{count} objects")
+    return count
 
 
 def make_objects(tree, env, log, progress, arguments, total=0):

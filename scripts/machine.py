@@ -134,6 +134,7 @@ class Machine:
     shape: str = "plain"
     arch: Arch = X86_64
     trace: str = ""       # file to write instructions to, when told
+    root: pathlib.Path = None   # a file system, on a disk of its own
 
     @property
     def hotplug(self):
@@ -164,6 +165,7 @@ class Machine:
             *single_steps(self.trace),
             *disks(self.disk, shape.disks),
             *(word for each in shape.devices for word in ("-device", each.option())),
+            *root_disk(self.root),
         ]
 
 
@@ -226,6 +228,12 @@ def single_steps(trace):
     if version and tuple(map(int, version.groups())) < (8, 1):
         return ("-singlestep", "-D", trace)
     return ("-accel", "tcg,one-insn-per-tb=on,thread=single", "-D", trace)
+
+
+def root_disk(path):
+    if path:
+        yield from ("-drive", f"if=none,id=root,format=raw,snapshot=on,file={escape(path)}",
+                    "-device", "virtio-blk-pci,drive=root")
 
 
 def escape(path):

@@ -11,7 +11,7 @@ from source import fall_back
 from ui import Failure
 
 COMMANDS = ("run", "check", "check-long", "kernel", "shell", "vm", "series", "refresh", "tree",
-            "bench", "matrix")
+            "bench", "matrix", "deb")
 
 
 def run(command, settings):

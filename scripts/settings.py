@@ -25,6 +25,7 @@ class Settings:
     machine: str = "plain"   # shape of the guest's hardware
     timeout: int = 0    # seconds for the program in the guest; 0: the command's own
     tree: str = ""      # what refresh reads instead of the made tree
+    config_from: str = ""  # of make deb: the config that its kernel starts from
     plain: bool = False  # the base as it is, without a series
     chosen: bool = False  # the base was, by the user
     fallbacks: tuple = ()  # bases to go on with where Debian lacks this one
@@ -77,7 +78,8 @@ def from_environment(env=os.environ):
     return Settings(base=base, config=env.get("CONFIG", ""), accel=accel,
                     linux=env.get("LINUX", ""), run=env.get("RUN", ""),
                     args=env.get("ARGS", ""), machine=shape, timeout=int(timeout),
-                    tree=env.get("TREE", ""), chosen=bool(env.get("BASE")),
+                    tree=env.get("TREE", ""), config_from=env.get("CONFIG_FROM", ""),
+                    chosen=bool(env.get("BASE")),
                     fallbacks=() if env.get("BASE") else others(base))
 
 

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Debian packages of the made tree, by the kernel's own bindeb-pkg."""
+
+import dataclasses
+import os
+import pathlib
+
+import debconfig
+import tree
+from kernel import make
+from lock import exclusive
+from ui import Failure
+
+# Without the packages' dependencies: deps.sh has checked for the tools, of which
+# depmod is not in everyone's path
+VARIABLES = {"PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin",
+             "DPKG_FLAGS": "-d", "KDEB_CHANGELOG_DIST": "unstable", "KDEB_COMPRESS": "zstd",
+             "DEB_BUILD_PROFILES": "pkg.linux-upstream.nokerneldbg"}
+
+
+@dataclasses.dataclass
+class Packages:
+    """Those of one config, in a folder of their own."""
+    settings: object
+    folder: pathlib.Path
+
+    @property
+    def out(self):
+        return self.folder / "build"
+
+    def log(self, step):
+        return self.settings.work / f"{self.folder.name}-{step}.log"
+
+    def configure(self, config):
+        """Of a config file: (changes, notes)."""
+        with exclusive(self.settings):
+            tree.ensure(self.settings)
+            return debconfig.configure(self.settings.source, self.out, config,
+                                       self.settings.top / "configs/deb.config",
+                                       self.log("config"))
+
+    def build(self, total=0):
+        """The packages to install: image and, with modules, headers."""
+        with exclusive(self.settings):
+            for old in self.files("*"):
+                old.unlink()
+            make(self.settings.source, self.out, self.log("build"),
+                 f"build packages of Linux {self.settings.version}", ["bindeb-pkg"], total,
+                 VARIABLES)
+        found = [file for kind in ("image", "headers") for file in
+                 self.files(f"linux-{kind}-*.deb") if "-dbg_" not in file.name]
+        if not found:
+            raise Failure("the build left no package", self.log("build"))
+        return found
+
+    def release(self):
+        """What `uname -r` says of the kernel."""
+        return (self.out / "include/config/kernel.release").read_text().strip()
+
+    def files(self, pattern):
+        return sorted(file for file in self.folder.glob(pattern) if file.is_file())

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""make deb, without a kernel: configs, what is said, what its test makes of a
+guest's output."""
+
+import contextlib
+import gzip
+import io
+import pathlib
+import tempfile
+import unittest
+
+import cmd_deb
+import debconfig
+import debtrial
+import disk
+import kconfig
+import machine
+import settings
+import vm
+from ui import Failure
+
+DISTRIBUTION = """\
+CONFIG_MODULES=y
+CONFIG_MODULE_SIG=y
+CONFIG_MODULE_SIG_KEY=""
+CONFIG_SYSTEM_TRUSTED_KEYS="debian/certs/a.pem"
+CONFIG_SYSTEM_REVOCATION_KEYS=""
+CONFIG_DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT=y
+CONFIG_DEBUG_INFO_BTF=y
+"""
+FRAGMENT = settings.TOP / "configs/deb.config"
+
+
+class Folder(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def file(self, name, content):
+        (self.folder / name).write_bytes(content)
+        return self.folder / name
+
+
+class Config(Folder):
+    def test_the_users_choice(self):
+        mine = self.file("config", b"CONFIG_A=y\n")
+        self.assertEqual(debconfig.choose(str(mine), ()), mine.resolve())
+        with self.assertRaisesRegex(Failure, "CONFIG_FROM=/nowhere"):
+            debconfig.choose("/nowhere", (str(mine),))
+
+    def test_that_of_the_running_kernel(self):
+        mine = self.file("config", b"CONFIG_A=y\n")
+        self.assertEqual(debconfig.choose("", ("/nowhere", str(mine))), mine)
+        with self.assertRaisesRegex(Failure, "no /nowhere: .*CONFIG_FROM="):
+            debconfig.choose("", ("/nowhere",))
+
+    def test_read(self):
+        text = b"# CONFIG_B is not set\nCONFIG_A=y\n"
+        self.assertEqual(debconfig.read(self.file("plain", text)), text.decode())
+        self.assertEqual(debconfig.read(self.file("packed", gzip.compress(text))), text.decode())
+        for wrong in (b"hello\n", b"\xff\xfe", b"\x1f\x8b nothing"):
+            with self.assertRaisesRegex(Failure, "wrong is no kernel config"):
+                debconfig.read(self.file("wrong", wrong))
+
+    def test_what_only_the_distributor_can_build_is_left_out(self):
+        fragment, notes = debconfig.left_out(DISTRIBUTION)
+        left = kconfig.parse(fragment)
+        self.assertEqual(left["CONFIG_SYSTEM_TRUSTED_KEYS"], '""')
+        self.assertEqual(left["CONFIG_DEBUG_INFO_NONE"], "y")
+        self.assertEqual(left["CONFIG_DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT"], "n")
+        self.assertNotIn("CONFIG_MODULE_SIG_KEY", left)
+        self.assertNotIn("CONFIG_SYSTEM_REVOCATION_KEYS", left)
+        self.assertEqual([note.split(" ")[0] for note in notes], ["what", "debug", "the"])
+
+    def test_a_key_of_the_distributor_becomes_the_builds(self):
+        fragment, _ = debconfig.left_out('CONFIG_MODULE_SIG_KEY="debian/certs/a.pem"\n')
+        self.assertEqual(fragment, 'CONFIG_MODULE_SIG_KEY="certs/signing_key.pem"\n')
+        self.assertEqual(debconfig.left_out(fragment), ("", []))
+
+    def verify(self, **changes):
+        wanted = {option: value for option, (value, _) in kconfig.wanted([FRAGMENT]).items()}
+        wanted.update({f"CONFIG_{option}": value for option, value in changes.items()})
+        self.file(".config", "".join(f"{option}={value}\n" for option, value in wanted.items()
+                                     if value != "n").encode())
+        debconfig.verify(self.folder, FRAGMENT)
+
+    def test_the_feature_may_be_built_in(self):
+        self.verify()
+        self.verify(VFIO="y", IOMMUFD="y")
+        with self.assertRaisesRegex(Failure, "CONFIG_VFIO_NOIOMMU=y"):
+            self.verify(VFIO_NOIOMMU="n")
+        with self.assertRaisesRegex(Failure, "CONFIG_VFIO=m"):
+            self.verify(VFIO="n")
+
+    def test_it_has_what_the_guests_have(self):
+        guests = kconfig.wanted([settings.TOP / "configs/noiommu.config"])
+        self.assertLessEqual(guests.keys() - {"CONFIG_VFIO_GROUP", "CONFIG_VFIO_CONTAINER"},
+                             kconfig.wanted([FRAGMENT]).keys())
+
+
+class Said(unittest.TestCase):
+    def test_howto(self):
+        chosen = settings.Settings("v7.2", top=pathlib.Path("/top"))
+        files = [pathlib.Path(f"/top/build/v7.2/deb/linux-{kind}-7.2.9-x_7.2.9-1_amd64.deb")
+                 for kind in ("image", "headers")]
+        text = cmd_deb.howto(chosen, "7.2.9-x", files)
+        self.assertIn("apt install ./build/v7.2/deb/linux-image-7.2.9-x_7.2.9-1_amd64.deb ./", text)
+        self.assertIn("apt remove linux-image-7.2.9-x linux-headers-7.2.9-x", text)
+        self.assertIn("`uname -r` then says 7.2.9-x", text)
+
+    def test_report(self):
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            cmd_deb.report("/boot/config", [" VFIO n -> m"], ["keys"])
+        self.assertEqual(said.getvalue(), "config: /boot/config, with these changes:\n"
+                                          "   VFIO n -> m\nleft out: keys\n")
+
+
+class Trial(Folder):
+    GOOD = (f"release: 7.2.9-x\noptions: \nserial: {machine.SERIAL}\nbytes: {disk.SIZE}\n"
+            f"sha256: {disk.sha256()}\noptions: --irq\nserial: {machine.SERIAL}\n"
+            f"bytes: {disk.SIZE}\nsha256: {disk.sha256()}\n")
+
+    def failed(self, output, status=0, log="fine\n"):
+        result = vm.Result(status, output.encode(), self.file("log", log.encode()), True, False, 9)
+        lines = debtrial.document(result, "7.2.9-x").splitlines()
+        self.assertEqual(lines[1], "1..4")
+        return [line for line in lines if line.startswith("not ok")]
+
+    def test_good(self):
+        self.assertEqual(self.failed(self.GOOD), [])
+
+    def test_another_kernel(self):
+        self.assertEqual(self.failed(self.GOOD.replace("7.2.9-x", "6.1")),
+                         ["not ok 1 the package's kernel runs"])
+
+    def test_only_half_is_read(self):
+        self.assertEqual(self.failed(self.GOOD.partition("options: --irq")[0], 1),
+                         ["not ok 3 disk, noiommu-nvme --irq",
+                          "not ok 4 mode, status and kernel log"])
+
+    def test_kernel_log(self):
+        self.assertEqual(len(self.failed(self.GOOD, log="WARNING: x at y.c:1 z\n")), 1)
+
+    def test_it_did_not_boot(self):
+        self.assertEqual(len(self.failed("", None)), 4)
+
+    def test_release(self):
+        self.assertEqual(debtrial.choose_release("Debian|Debian-Security|bookworm-security\n"
+                                                 "Debian|Debian|bookworm-updates\n"
+                                                 "Debian|Debian|bookworm\n"), "bookworm")
+        with self.assertRaises(Failure):
+            debtrial.choose_release("Other|Other|x\n")
+
+    def test_root_disk(self):
+        parts = machine.Machine("tcg", "k", "i", "d", root="/a,b/root.img").command("l", "s", 3)
+        self.assertIn("if=none,id=root,format=raw,snapshot=on,file=/a,,b/root.img", parts)
+        self.assertNotIn("virtio-blk-pci,drive=root",
+                         machine.Machine("tcg", "k", "i", "d").command("l", "s", 3))
