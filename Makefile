@@ -4,7 +4,7 @@
 export BASE CONFIG ACCEL LINUX MACHINE RUN ARGS TIMEOUT TREE CONFIG_FROM
 
 COMMANDS := run check check-long kernel shell vm series refresh tree bench \
-	    matrix deb
+	    matrix deb lint
 
 help:
 	@cat scripts/help.txt
@@ -13,7 +13,7 @@ $(COMMANDS): deps
 	@python3 -B scripts/project.py $@
 
 deps:
-	@scripts/deps.sh $(filter bench check-long matrix deb,$(MAKECMDGOALS))
+	@scripts/deps.sh $(filter bench check check-long matrix deb lint,$(MAKECMDGOALS))
 
 clean:
 	rm -rf build

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Packages of Debian's, the kernel's source above all, fetched by apt with
-sources, lists and cache of its own: the machine's apt sources are read for the
-mirror and never changed. apt checks the signature of the lists, and by them the
-package."""
+"""Packages of Debian's, the kernel's source above all, and source packages of tools,
+fetched by apt with sources, lists and cache of its own: the machine's apt sources
+are read for the mirror and never changed. apt checks the signature of the lists,
+and by them the package."""
 
 import pathlib
 import re
@@ -11,6 +11,7 @@ import subprocess
 
 from ui import Failure, Progress
 
+SOURCE_SUITES = ("sid", "forky")               # where the newest tools are
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
@@ -39,6 +40,21 @@ def fetch(version, folder, suites):
     return tarball
 
 
+def fetch_source(name, folder):
+    """The upstream tarball of the newest source package of some name."""
+    apt = Apt(folder / "apt", mirror(), SOURCE_SUITES, kind="deb-src")
+    apt.update()
+    progress = Progress(f"fetch {name}")
+    done = apt.run("apt-get", "-q", "source", "--download-only", name)
+    with open(apt.log, "a") as log:
+        log.write(done.stdout + done.stderr)
+    tarballs = list((folder / "apt/deb").glob(f"{name}_*.orig.tar.*[!c]"))
+    if done.returncode or len(tarballs) != 1:
+        raise Failure(f"cannot fetch the source of {name} from Debian", apt.log)
+    progress.done()
+    return tarballs[0]
+
+
 def mirror():
     """The address of the Debian archive that this machine uses."""
     listing = subprocess.run(["apt-get", "indextargets", "--format",
@@ -63,13 +79,13 @@ def newest_version(listing, version):
 
 
 class Apt:
-    def __init__(self, folder, uri, suites, architecture=""):
+    def __init__(self, folder, uri, suites, architecture="", kind="deb"):
         self.folder, self.suites = folder, suites
         self.log = folder.parent / "apt.log"
         for name in ("lists/partial", "cache/archives/partial", "deb"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / "sources.list").write_text("".join(
-            f"deb [signed-by={KEYRING}] {uri} {suite} main\n" for suite in suites))
+            f"{kind} [signed-by={KEYRING}] {uri} {suite} main\n" for suite in suites))
         settings = {"Dir::Etc::sourcelist": folder / "sources.list",
                     "Dir::Etc::sourceparts": "/dev/null", "Dir::Etc::preferences": "/dev/null",
                     "Dir::Etc::preferencesparts": "/dev/null",

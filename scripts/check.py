@@ -3,10 +3,8 @@
 document."""
 
 import dataclasses
-import pathlib
 import subprocess
 import sys
-from typing import Callable
 
 import bases
 import debtrial
@@ -14,22 +12,16 @@ import diskread
 import guest
 import kselftest
 import ktap
+import lint
 import machine
 import programs
 from aptsource import NotOffered
 from initramfs import Job
 from kernel import Kernel
+from suite import Suite
 from ui import Failure, Progress
 
 MEMORY = 1536  # MiB: what the tests map, and KASAN's shadow
-
-
-@dataclasses.dataclass
-class Suite:
-    name: str
-    run: Callable   # () -> KTAP document
-    kernel: Kernel = None   # what it runs on, built before
-    log: pathlib.Path = None   # of the guest's kernel
 
 
 # The kernel config sets that they need, in the order of the functions' arguments
@@ -56,6 +48,7 @@ def suites(settings, run, debug, kunit, iommu, nullgroup, off):
         *(program(name, settings, debug, "iommu", name, limit=1200, patient=True)
           for name in ("iommufd_noiommu", "iommufd", "iommufd_fail_nth")),
         installed("vfio", settings, debug),
+        lint.quick(settings, debug),
     ]
 
 

@@ -3,7 +3,7 @@
 several architectures."""
 
 import tree
-from check import Suite
+from suite import Suite
 from cmd_check import run_all
 from lock import exclusive
 from matrix import Matrix

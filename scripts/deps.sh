@@ -23,6 +23,42 @@ needed_for_bench() {
 	END
 }
 
+# A clang that this kernel takes (17 and newer); the package's name if there is
+# none. Debian 12's clang is older, and what is newer there has a number.
+clang_package() {
+	for version in "" $(seq -f -%g 17 30); do
+		number=$("clang$version" -dumpversion 2>/dev/null | cut -d. -f1)
+		[ "${number:-0}" -lt 17 ] || return
+	done
+	number=$(apt-cache policy clang 2>/dev/null |
+		sed -n 's/^ *Candidate: *\([0-9]*:\)\?\([0-9]*\).*/\2/p')
+	if [ -z "$number" ] || [ "$number" -ge 17 ]; then
+		echo clang
+	else
+		echo clang-19
+	fi
+}
+
+# checkpatch looks at SPDX lines with modules of Debian's python
+needed_for_check() {
+	lacking <<-END
+	file /usr/lib/python3/dist-packages/ply python3-ply
+	file /usr/lib/python3/dist-packages/git python3-git
+	file /usr/lib/python3/dist-packages/yaml python3-yaml
+	END
+}
+
+needed_for_lint() {
+	needed_for_check
+	clang_package
+	lacking <<-END
+	command spatch coccinelle
+	command ocamlopt ocaml-nox
+	command ocamlfind ocaml-findlib
+	command sphinx-build python3-sphinx
+	END
+}
+
 # For guests of arm64
 needed_for_arm64() {
 	lacking <<-END

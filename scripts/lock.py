@@ -8,10 +8,10 @@ from ui import say
 
 
 @contextlib.contextmanager
-def exclusive(settings):
-    """Holds the lock of this base's folder, after waiting for it if need be."""
+def exclusive(settings, name="lock"):
+    """Holds a lock in this base's folder, after waiting for it if need be."""
     settings.work.mkdir(parents=True, exist_ok=True)
-    with open(settings.work / "lock", "w") as file:
+    with open(settings.work / name, "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

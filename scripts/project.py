@@ -11,7 +11,7 @@ from source import fall_back
 from ui import Failure
 
 COMMANDS = ("run", "check", "check-long", "kernel", "shell", "vm", "series", "refresh", "tree",
-            "bench", "matrix", "deb")
+            "bench", "matrix", "deb", "lint")
 
 
 def run(command, settings):

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""make lint: what the kernel tree's own checkers say of each patch, at its place
+in the series; the last line counts."""
+
+import cmd_check
+import ktap
+import lint
+import lint_commits
+import tree
+from lock import exclusive
+from ui import Failure, say
+
+
+def main(settings):
+    with exclusive(settings):
+        repo = tree.ensure(settings)
+    folder = settings.work / "lint/results"
+    folder.mkdir(parents=True, exist_ok=True)
+    chosen = choose(lint.suites(settings), settings.args.split())
+    say(f"{len(lint_commits.read(repo))} patches, as commits in "
+        f"{settings.relative(settings.source)}")
+    parser = ktap.Parser(settings.source)
+    total = ktap.Counts()
+    with exclusive(settings, "lint/lock"):
+        for suite in chosen:
+            total += cmd_check.run(settings, suite, parser, folder)
+    say(f"results: {settings.relative(folder)}")
+    say(str(total))
+    return 1 if total.failed or not total.passed else 0
+
+
+def choose(suites, names):
+    """All of them, or those that the user named."""
+    known = [suite.name for suite in suites]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise Failure(f"ARGS={' '.join(unknown)}: make lint knows {', '.join(known)}")
+    return [suite for suite in suites if not names or suite.name in names]

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The tree's kernel-doc on the C files that each commit touches."""
+
+import pathlib
+import subprocess
+import tempfile
+
+import lint_commits
+import lint_warnings
+from kernel import environment
+from ui import Failure, Progress
+
+
+def results(repo, commits):
+    """[(name, problem)]: what kernel-doc says of a file as the commit has it and
+    did not say before."""
+    known = lint_warnings.Known(base_warnings(repo, lint_commits.files_of(commits)))
+    found = lint_commits.each(lambda commit: warnings(repo, commit.id, commit.files), commits,
+                              Progress("kernel-doc"))
+    return [(f"kernel-doc: {commit.name}", "\n".join(known.news(lines)))
+            for commit, lines in zip(commits, found)]
+
+
+def base_warnings(repo, files):
+    there = set(repo.text("ls-tree", "-r", "--name-only", lint_commits.BASE, "--",
+                          *files).split("\n"))
+    return warnings(repo, lint_commits.BASE, [path for path in files if path in there])
+
+
+def warnings(repo, commit, files):
+    """Of the files' content in a commit; the tree itself need not have it."""
+    files = [path for path in files if path.endswith((".c", ".h"))]
+    if not files:
+        return set()
+    with tempfile.TemporaryDirectory() as folder:
+        for path in files:
+            copy = pathlib.Path(folder, path)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(repo.blob(commit, path))
+        done = subprocess.run(
+            ["python3", f"{repo.path}/tools/docs/kernel-doc", "-none", "-Werror", *files],
+            cwd=folder, env={**environment(), "PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    found = lint_warnings.of_kernel_doc(done.stdout + done.stderr)
+    if bool(done.returncode) != bool(found):
+        raise Failure(f"cannot read what kernel-doc says, status {done.returncode}: "
+                      + (done.stderr or done.stdout)[-500:])
+    return found
