@@ -35,7 +35,7 @@ enum page_access {
 
 struct fuzz_file {
 	int fd;
-	/* Or 0 if it is not memory that could be mapped, only its name can be */
+	/* Or 0 if it is not memory that could be mapped */
 	u64 size;
 	char *vaddr;
 };

@@ -520,7 +520,7 @@ static inline int model_map_file(struct m_ictx *ictx, u32 ioas_id,
 		return -EOVERFLOW;
 	if (file->fd < 0)
 		return -EBADF;
-	if (length > UINT64_MAX - getpagesize())
+	if (!file->size || length > UINT64_MAX - getpagesize())
 		return -EINVAL;
 
 	return model_map_areas(obj->ioas, &area, 1, length, flags, iova);
