@@ -36,18 +36,22 @@ def mismatches(config, wanted, gives):
             for option, value in {**wanted, **gives}.items() if have.get(option, "n") != value]
 
 
-def configure(tree, out, env, start, wanted, log, *variables):
-    """Makes a .config; returns what Kconfig has to say against it."""
+def configure(tree, out, env, start, wanted, log, gives=None):
+    """Makes a .config; returns what is wrong with it, and for a random one only
+    what Kconfig has to say."""
     out.mkdir(parents=True, exist_ok=True)
     fragment = out / "wanted.config"
     fragment.write_text("".join(f"{option}={value}\n" for option, value in wanted.items()))
-    command = ["make", f"O={out}", f"KCONFIG_ALLCONFIG={fragment}", *variables, start]
+    command = ["make", f"O={out}", f"KCONFIG_ALLCONFIG={fragment}", start]
     done = subprocess.run(command, cwd=tree, env=env, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     log.write_text(done.stdout)
     if done.returncode:
         raise Failure(f"make {start} failed", log)
-    return [match.group(0) for match in KCONFIG_TROUBLE.finditer(done.stdout)]
+    found = [match.group(0) for match in KCONFIG_TROUBLE.finditer(done.stdout)]
+    if gives is not None:
+        found += mismatches((out / ".config").read_text(), wanted, gives)
+    return found
 
 
 class Matrix:
@@ -77,8 +81,8 @@ class Matrix:
         out = self.folder / ("build" if row.goals == DIRECTORIES else "linked")
         log = self.folder / (re.sub(r"\W+", "-", row.name) + ".log")
         wanted = {**options(self.toolchain.options), **options(row.options)}
-        found = configure(self.tree, out, self.env, row.start, wanted, log)
-        found += mismatches((out / ".config").read_text(), wanted, options(row.gives))
+        found = configure(self.tree, out, self.env, row.start, wanted, log,
+                          options(row.gives))
         if found:
             return found
         progress = Progress(f"{self.toolchain.name}: {row.name}")

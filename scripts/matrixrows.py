@@ -12,6 +12,7 @@ DIRECTORIES = ("drivers/iommu/", "drivers/vfio/")
 LINKED = ("vmlinux", "modules")   # needs more time, and finds what does not link
 
 PCI = "PCI=y PCI_MSI=y IOMMU_SUPPORT=y"
+X86_IOMMUS = "ACPI=y AMD_IOMMU=y INTEL_IOMMU=y IRQ_REMAP=y"
 BOTH = (f"{PCI} IOMMUFD=y VFIO=y VFIO_GROUP=y VFIO_CONTAINER=y VFIO_DEVICE_CDEV=y "
         "VFIO_NOIOMMU=y VFIO_PCI=y")
 MODULES = f"MODULES=y {BOTH} IOMMUFD=m VFIO=m VFIO_PCI=m"
@@ -57,13 +58,13 @@ WAYS = (
 X86_64 = (
     *WAYS,
     Row("off", f"{BOTH} VFIO_NOIOMMU=n", OFF),
-    Row("off, with IO page tables", f"{BOTH} VFIO_NOIOMMU=n AMD_IOMMU=y INTEL_IOMMU=y",
+    Row("off, with IO page tables", f"{BOTH} VFIO_NOIOMMU=n {X86_IOMMUS}",
         "IOMMUFD_NOIOMMU=n IOMMU_PT_AMDV1=y IOMMU_PT_VTDSS=y"),
     Row("no iommufd", f"{BOTH} IOMMUFD=n VFIO_DEVICE_CDEV=n", OFF),
     Row("no IOMMU support", f"{BOTH} IOMMU_SUPPORT=n IOMMUFD=n VFIO_DEVICE_CDEV=n", OFF),
     Row("no VFIO", f"{BOTH} VFIO=n VFIO_GROUP=n VFIO_CONTAINER=n VFIO_DEVICE_CDEV=n "
         "VFIO_NOIOMMU=n VFIO_PCI=n", OFF),
-    Row("IOMMU drivers", f"{BOTH} AMD_IOMMU=y INTEL_IOMMU=y IRQ_REMAP=y", ON),
+    Row("IOMMU drivers", f"{BOTH} {X86_IOMMUS}", ON),
     Row("trace events", f"{BOTH} {TRACING}", f"TRACEPOINTS=y {ON}"),
     Row("debugging", f"{BOTH} {TRACING} DEBUG_KERNEL=y DEBUG_FS=y VFIO_DEBUGFS=y "
         "DEBUG_GENERIC_PT=y PROVE_LOCKING=y KASAN=y KASAN_GENERIC=y UBSAN=y", ON),
@@ -79,11 +80,11 @@ X86_64 = (
     Row("modules, cdev", f"{MODULES} {NO_CONTAINER} VFIO_GROUP=n", ON_MODULE),
     Row("modules, no iommufd", f"{MODULES} IOMMUFD=n VFIO_DEVICE_CDEV=n", OFF),
     Row("everything, modules", "", "IOMMUFD_NOIOMMU=y VFIO_NOIOMMU=y", start="allmodconfig"),
-    link("link: built in", f"{BOTH} {TRACING} {TESTS} AMD_IOMMU=y", ON),
+    link("link: built in", f"{BOTH} {TRACING} {TESTS} {X86_IOMMUS}", ON),
     link("link: modules", f"{MODULES} MODVERSIONS=y", ON_MODULE),
     link("link: modules, selftests", f"{MODULES} MODVERSIONS=y {TESTS} KUNIT=m "
          "IOMMU_PT_KUNIT_TEST=m", ON_MODULE),
-    link("link: modules, AMD's driver built in", f"{MODULES} MODVERSIONS=y AMD_IOMMU=y", ON),
+    link("link: modules, AMD's driver built in", f"{MODULES} MODVERSIONS=y {X86_IOMMUS}", ON),
     link("link: modules, off", f"{MODULES} MODVERSIONS=y VFIO_NOIOMMU=n", OFF),
 )
 

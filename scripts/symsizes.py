@@ -130,7 +130,9 @@ class Sizes:
         out = self.folder / which
         log = self.folder / f"{which}.log"
         env = {**matrix.environment(), **TOOLCHAIN.variables}
-        problems = matrix.configure(tree, out, env, row.start, wanted, log)
+        # The base has no IOMMUFD_NOIOMMU, and a .config that does not name it
+        problems = matrix.configure(tree, out, env, row.start, wanted, log,
+                                    matrix.options(row.gives))
         if problems:
             raise Failure("; ".join(problems), log)
         progress = Progress(f"sizes: {row.name}: {which}")
