@@ -111,6 +111,23 @@ static bool plug_device(void)
 	return false;
 }
 
+/*
+ * A device that was just plugged is in sysfs before a driver can have it, and
+ * with the override written the kernel may be the first to bind it.
+ */
+static bool bind_device(const char *bdf)
+{
+	int ms;
+
+	for (ms = 0; ms < LIMIT_MS; ms += 100) {
+		if (!device_bind_vfio(bdf) || device_has_vfio(bdf))
+			return true;
+		usleep(100000);
+	}
+
+	return false;
+}
+
 /* Returns false if the device does not come back */
 static bool restore_device(enum removal removal)
 {
@@ -125,7 +142,7 @@ static bool restore_device(enum removal removal)
 	if (removal == REMOVAL_UNPLUG && !plug_device())
 		return false;
 
-	return device_exists(bdf) && !device_bind_vfio(bdf);
+	return device_exists(bdf) && bind_device(bdf);
 }
 
 struct removal_data {
