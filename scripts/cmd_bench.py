@@ -123,7 +123,7 @@ Single lookups on one buffer by the clock, not in instructions ({settings.accel}
 processors of {platform.machine()}): more is better.
 
 {costtable.parallel_table(parallel, peer['version'])}
-Trace events cost nothing while they are off:
+What trace events cost while they are off, of the whole kernel:
 
 {costtable.trace_table(traced)}
 Where the instructions of a call for one page go on this series, by function of
