@@ -37,7 +37,7 @@ def suites(settings, run, debug, kunit, iommu, nullgroup, off):
         *own_header("disk-own-run", settings, run),
         refusals("refusals-run", settings, run),
         *noiommu(settings, run, "run", "noiommu", "lifetime", "trace", "privilege", "memory"),
-        *noiommu(settings, run, "run", "kill", NOIOMMU_ROUNDS="200"),
+        *noiommu(settings, run, "run", "kill", NOIOMMU_ROUNDS="100"),
         *noiommu(settings, run, "run", "extents", NOIOMMU_WINDOWS="1000000"),
         skips("skips-off", settings, off),
         *noiommu(settings, off, "off", "absent"),
