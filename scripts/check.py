@@ -79,10 +79,11 @@ def long_suites(settings, run, debug, kunit, iommu, nullgroup, nogroup, compat, 
 
 
 def offered(settings, found):
-    """Of these suites, those that the base has a part in, and {name: why} of the
-    others."""
-    reasons = bases.of(settings.base).left_out
-    left_out = {suite.name: reasons[suite.name] for suite in found if suite.name in reasons}
+    """Of these suites, those that the base's series has the test of, and
+    {name: why} of the others. A suite is called like the test, and the kernel."""
+    reasons = bases.of(settings.base).without
+    left_out = {suite.name: reasons[test] for suite in found
+                if (test := suite.name.partition("-")[0]) in reasons}
     return [suite for suite in found if suite.name not in left_out], left_out
 
 
@@ -158,7 +159,8 @@ def skips(name, settings, kernel):
     """The tests on a kernel without what they test: none of them may fail, or
     pass."""
     def make_job():
-        tests = [test for test in NOIOMMU.values() if test != NOIOMMU["absent"]]
+        without = {"absent", *bases.of(settings.base).without}
+        tests = [test for name, test in NOIOMMU.items() if name not in without]
         return Job(program=programs.GUEST / "skips.sh", args=tuple(tests),
                    files={test: programs.selftest(kernel, "vfio", test) for test in tests})
     return guest_suite(name, settings, kernel, make_job, 300)

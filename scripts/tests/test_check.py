@@ -31,23 +31,22 @@ class Suites(unittest.TestCase):
             (self.top / "patches" / base / "series").touch()
         self.settings = settings.Settings(base="v7.2", top=self.top)
 
-    def left_out(self, reasons):
-        bases_left_out = {"v7.2": bases.Base((), reasons)}
-        return mock.patch.dict(bases.BASES, bases_left_out)
+    def base_without(self, tests):
+        return mock.patch.dict(bases.BASES, {"v7.2": bases.Base((), tests)})
 
     def test_names_are_used_once(self):
         every = names(check.suites(self.settings, *NOTHING[0]))
         self.assertEqual(len(every), len(set(every)))
 
     def test_the_default_base_has_all(self):
-        self.assertEqual(bases.of(bases.DEFAULT).left_out, {})
+        self.assertEqual(bases.of(bases.DEFAULT).without, {})
 
-    def test_what_bases_leave_out_exists(self):
-        every = set(names(check.suites(self.settings, *NOTHING[0])
-                          + check.long_suites(self.settings, *NOTHING[1])))
-        for base in bases.BASES.values():
-            self.assertLessEqual(set(base.left_out), every)
-            self.assertLessEqual(set(base.brief), every - set(base.left_out))
+    def test_what_bases_are_without_exists(self):
+        for name, base in bases.BASES.items():
+            self.assertLessEqual(set(base.without), set(check.NOIOMMU))
+            offered, _ = check.offered(self.settings.on(name),
+                                       check.suites(self.settings, *NOTHING[0]))
+            self.assertLessEqual(set(base.brief), set(names(offered)))
             self.assertTrue(base.brief)
 
     def test_programs_of_a_base_that_has_the_ioctl(self):
@@ -57,10 +56,17 @@ class Suites(unittest.TestCase):
 
     def test_left_out_with_a_reason(self):
         found = check.suites(self.settings, *NOTHING[0])
-        with self.left_out({"kunit": "no page tables"}):
+        with self.base_without({"extents": "no lists"}):
             offered, left_out = check.offered(self.settings, found)
-        self.assertEqual(left_out, {"kunit": "no page tables"})
-        self.assertEqual(names(offered), [name for name in names(found) if name != "kunit"])
+        gone = ["extents-run", "extents-iommu"]
+        self.assertEqual(left_out, dict.fromkeys(gone, "no lists"))
+        self.assertEqual(names(offered), [name for name in names(found) if name not in gone])
+
+    def test_series_have_the_tests_that_their_bases_are_not_without(self):
+        for base in bases.BASES:
+            series = (settings.TOP / "patches" / base / "series").read_text()
+            there = {name for name, test in check.NOIOMMU.items() if f"/{test}.c" in series}
+            self.assertEqual(there, set(check.NOIOMMU) - set(bases.of(base).without), base)
 
     def test_other_bases_are_those_with_a_series(self):
         wanted = [f"{name.removesuffix('-run')}-{base}" for base in ("v7.3", "v6.12")
