@@ -6,6 +6,7 @@ import os
 import pathlib
 
 import debconfig
+import source
 import tree
 from kernel import make
 from lock import exclusive
@@ -46,12 +47,22 @@ class Packages:
                 old.unlink()
             make(self.settings.source, self.out, self.log("build"),
                  f"build packages of Linux {self.settings.version}", ["bindeb-pkg"], total,
-                 VARIABLES)
+                 {**VARIABLES, "KDEB_PKGVERSION": self.version()})
         found = [file for kind in ("image", "headers") for file in
                  self.files(f"linux-{kind}-*.deb") if "-dbg_" not in file.name]
         if not found:
             raise Failure("the build left no package", self.log("build"))
         return found
+
+    def version(self):
+        """Of the packages, each higher than that of the build before. kbuild's own
+        would name a commit."""
+        base = source.check_version(self.settings.source, self.settings.version)
+        try:
+            number = int((self.out / ".version").read_text())
+        except (OSError, ValueError):
+            number = 0
+        return f"{base}-{number + 1}"
 
     def release(self):
         """What `uname -r` says of the kernel."""

@@ -10,6 +10,7 @@ import tempfile
 import unittest
 
 import cmd_deb
+import deb
 import debconfig
 import debtrial
 import disk
@@ -97,6 +98,19 @@ class Config(Folder):
         guests = kconfig.wanted([settings.TOP / "configs/noiommu.config"])
         self.assertLessEqual(guests.keys() - {"CONFIG_VFIO_GROUP", "CONFIG_VFIO_CONTAINER"},
                              kconfig.wanted([FRAGMENT]).keys())
+
+
+class Version(Folder):
+    def test_higher_with_each_build(self):
+        chosen = settings.Settings("v7.2", top=self.folder)
+        chosen.source.mkdir(parents=True)
+        (chosen.source / "Makefile").write_text("VERSION = 7\nPATCHLEVEL = 2\nSUBLEVEL = 9\n"
+                                                "EXTRAVERSION =\n")
+        packages = deb.Packages(chosen, self.folder / "deb")
+        self.assertEqual(packages.version(), "7.2.9-1")
+        packages.out.mkdir(parents=True)
+        (packages.out / ".version").write_text("4\n")  # as kbuild counts
+        self.assertEqual(packages.version(), "7.2.9-5")
 
 
 class Said(unittest.TestCase):
