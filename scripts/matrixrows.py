@@ -55,6 +55,9 @@ WAYS = (
         f"VFIO_NOIOMMU=n {OFF}"),
 )
 
+UNIT_TESTS = Row("unit tests", f"{BOTH} KUNIT=y IOMMU_PT_KUNIT_TEST=y IOMMU_PT_VTDSS=y "
+                 "IOMMU_PT_X86_64=y IOMMU_PT_RISCV64=y", ON)
+
 X86_64 = (
     *WAYS,
     Row("off", f"{BOTH} VFIO_NOIOMMU=n", OFF),
@@ -71,8 +74,7 @@ X86_64 = (
     Row("selftests", f"{BOTH} {TESTS}", ON),
     Row("selftests, no VFIO", f"{PCI} IOMMUFD=y {TESTS}", ON),
     Row("selftests, off", f"{BOTH} {TESTS} VFIO_NOIOMMU=n", ON),
-    Row("unit tests", f"{BOTH} KUNIT=y IOMMU_PT_KUNIT_TEST=y IOMMU_PT_VTDSS=y "
-        "IOMMU_PT_X86_64=y IOMMU_PT_RISCV64=y", ON),
+    UNIT_TESTS,
     Row("modules", MODULES, ON_MODULE),
     Row("iommufd built in, VFIO a module", f"{MODULES} IOMMUFD=y", ON),
     Row("VFIO built in, iommufd a module", f"{MODULES} VFIO=y", "VFIO=m " + ON_MODULE),
@@ -108,14 +110,14 @@ MODULAR = Row("modules", MODULES, ON_MODULE)
 ROWS = {
     "x86_64-gcc": X86_64,
     "x86_64-clang": (*FEW, SELFTESTS, MODULAR),
-    "i386-gcc": (*FEW, SELFTESTS, MODULAR,
+    "i386-gcc": (*FEW, SELFTESTS, MODULAR, UNIT_TESTS,
                  Row("PAE", f"{BOTH} M686=y X86_PAE=y HIGHMEM4G=y", ON)),
     "i386-clang": (*FEW, SELFTESTS),
     "arm64-gcc": (*FEW, SELFTESTS, MODULAR,
                   Row("64 KiB pages", f"{BOTH} ARM64_64K_PAGES=y", ON),
                   Row("SMMU", f"{BOTH} ARM_SMMU_V3=y ARM_SMMU_V3_IOMMUFD=y", ON)),
     "arm64-clang": (*FEW, SELFTESTS),
-    "armv7-gcc": (*FEW, SELFTESTS, Row("LPAE", f"{BOTH} ARM_LPAE=y", ON)),
+    "armv7-gcc": (*FEW, SELFTESTS, UNIT_TESTS, Row("LPAE", f"{BOTH} ARM_LPAE=y", ON)),
     "armv7-clang": FEW,
     "armv5-gcc": NO_CMPXCHG64,
     "riscv32-gcc": NO_CMPXCHG64,

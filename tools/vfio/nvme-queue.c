@@ -21,9 +21,9 @@
  * stores in another order than the program's. x86 does not, as far as a driver
  * can tell: there it is enough to hold the compiler back. arm64 does, and to a
  * device the barriers between CPUs (dmb ish) do not apply: it takes the outer
- * shareable ones.
+ * shareable ones. On riscv they have to name device input and output.
  */
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__i386__)
 static void dma_barrier(void)
 {
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -43,8 +43,27 @@ static void dma_read_barrier(void)
 {
 	asm volatile("dmb oshld" : : : "memory");
 }
+#elif defined(__riscv)
+static void dma_barrier(void)
+{
+	asm volatile("fence iorw, iorw" : : : "memory");
+}
+
+static void dma_read_barrier(void)
+{
+	asm volatile("fence ir, iorw" : : : "memory");
+}
 #else
-#error "say here how this CPU orders its memory accesses for a device to see"
+/* The compiler's full barrier, which is for CPUs: see if a device heeds it */
+static void dma_barrier(void)
+{
+	__sync_synchronize();
+}
+
+static void dma_read_barrier(void)
+{
+	__sync_synchronize();
+}
 #endif
 
 __u32 nvme_read32(struct nvme_ctrl *ctrl, unsigned int reg)

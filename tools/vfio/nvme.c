@@ -6,6 +6,7 @@
  */
 #include <endian.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <sys/mman.h>
@@ -492,8 +493,12 @@ int nvme_close(struct nvme_ctrl *ctrl)
 		err2 = ctrl_disable(ctrl);
 		err = err ? err : err2;
 	}
-	err2 = noiommu_set_bus_master(ctrl->dev, false);
-	err = err ? err : err2;
+	/*
+	 * Memory that it can still reach must not be freed. When the process
+	 * exits the kernel resets the device before it unpins anything.
+	 */
+	if (noiommu_set_bus_master(ctrl->dev, false))
+		exit(EXIT_FAILURE);
 
 	if (ctrl->irq >= 0)
 		noiommu_disable_msix(ctrl->dev, ctrl->irq);

@@ -33,7 +33,7 @@
  * The caller must undo this with iommufd_device_unbind()
  *
  * Context: May sleep.
- * Return: The device, ERR_PTR(-EINVAL) if an IOMMU driver serves @dev,
+ * Return: The device, ERR_PTR(-EINVAL) if an IOMMU driver knows @dev,
  *         ERR_PTR(-EOPNOTSUPP) if the kernel is built without
  *         CONFIG_IOMMUFD_NOIOMMU, ERR_PTR(-ENOMEM).
  */
@@ -43,8 +43,11 @@ struct iommufd_device *iommufd_device_bind_noiommu(struct iommufd_ctx *ictx,
 	struct iommufd_device *idev;
 	struct iommufd_group *igroup;
 
-	/* The DMA of the device is translated, physical addresses are wrong */
-	if (dev->iommu && dev->iommu->iommu_dev)
+	/*
+	 * An IOMMU driver has the device, or is looking at it just now. This is
+	 * no place to tell which: what it points to can be freed at any time.
+	 */
+	if (dev->iommu)
 		return ERR_PTR(-EINVAL);
 
 	igroup = iommufd_alloc_group(ictx, NULL);

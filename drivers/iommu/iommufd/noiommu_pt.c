@@ -284,6 +284,8 @@ static bool free_empty_table(unsigned long *table, unsigned int shift)
 		table[i] = 0;
 	}
 	iommu_free_page(table);
+	/* There can be millions of them */
+	cond_resched();
 	return true;
 }
 
@@ -451,6 +453,7 @@ static unsigned long clear_range(unsigned long *table, unsigned int shift,
 			done += cleared;
 			if (cleared != part)
 				break;
+			cond_resched();
 		} else {
 			break;
 		}
