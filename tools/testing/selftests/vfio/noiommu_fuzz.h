@@ -65,9 +65,19 @@ static inline u64 fuzz_iova(struct rng *rng)
 }
 
 /*
- * None of these is from 2^64 - 2 * PAGE_SIZE up to 2^64 - PAGE_SIZE: iommufd
- * WARNs if it is asked to map as much at an unaligned address.
+ * About the most that iommufd maps from @offset in a page on: it adds them up and
+ * rounds that up to pages, which must not overflow.
  */
+static inline u64 fuzz_longest(struct rng *rng, u64 offset)
+{
+	const u64 page_size = getpagesize();
+
+	if (rng_one_in(rng, 2))
+		return UINT64_MAX - page_size - offset + rng_below(rng, 3) - 1;
+
+	return UINT64_MAX - rng_below(rng, 3 * page_size);
+}
+
 static inline u64 fuzz_wild_length(struct rng *rng)
 {
 	switch (rng_below(rng, 8)) {
@@ -81,6 +91,8 @@ static inline u64 fuzz_wild_length(struct rng *rng)
 		return (1ULL << 63) + rng_below(rng, 3) * getpagesize() - getpagesize();
 	case 4:
 		return rng_below(rng, getpagesize());
+	case 5:
+		return fuzz_longest(rng, rng_below(rng, getpagesize()));
 	default:
 		return 1ULL << rng_below(rng, 64);
 	}

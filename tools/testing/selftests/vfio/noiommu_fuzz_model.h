@@ -422,6 +422,28 @@ static inline int model_map_flags(u32 flags)
 	return 0;
 }
 
+/* Gives @areas their IOVAs, from @at on */
+static inline int model_place_areas(struct m_area *areas, u32 nr, u32 flags,
+				    u64 at, u64 align)
+{
+	const u64 page_size = getpagesize();
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		struct m_area *area = &areas[i];
+
+		if (flags & IOMMU_IOAS_MAP_WRITEABLE && !area->src.writable)
+			return -EPERM;
+		/* A whole that is aligned can have parts that are not */
+		if ((area->src.address % page_size | at | area->length) & (align - 1))
+			return -EINVAL;
+		area->iova = at;
+		at += area->length;
+	}
+
+	return 0;
+}
+
 /* What is common to mapping and copying: @areas get their IOVA and are added */
 static inline int model_map_areas(struct m_ioas *ioas, struct m_area *areas,
 				  u32 nr, u64 length, u32 flags, u64 *iova)
@@ -441,12 +463,9 @@ static inline int model_map_areas(struct m_ioas *ioas, struct m_area *areas,
 	if (ret)
 		return ret;
 
-	for (i = 0; i < nr; i++) {
-		if (flags & IOMMU_IOAS_MAP_WRITEABLE && !areas[i].src.writable)
-			return -EPERM;
-		if (areas[i].src.address & (align - 1) & (getpagesize() - 1))
-			return -EINVAL;
-	}
+	ret = model_place_areas(areas, nr, flags, at, align);
+	if (ret)
+		return ret;
 
 	for (i = 0; ioas->nr_hwpts && i < nr; i++) {
 		ret = source_pin(&areas[i].src, areas[i].length);
@@ -455,13 +474,18 @@ static inline int model_map_areas(struct m_ioas *ioas, struct m_area *areas,
 	}
 
 	*iova = at;
-	for (i = 0; i < nr; i++) {
-		areas[i].iova = at;
+	for (i = 0; i < nr; i++)
 		model_insert(ioas, &areas[i]);
-		at += areas[i].length;
-	}
 
 	return 0;
+}
+
+/* Can the number of pages be computed without an overflow? */
+static inline bool model_length_ok(u64 address, u64 length)
+{
+	const u64 page_size = getpagesize();
+
+	return length && length <= UINT64_MAX - page_size - address % page_size;
 }
 
 static inline int model_map(struct m_ictx *ictx, u32 ioas_id, u64 address,
@@ -486,7 +510,7 @@ static inline int model_map(struct m_ictx *ictx, u32 ioas_id, u64 address,
 		return -ENOENT;
 	if (address + length < address)
 		return -EOVERFLOW;
-	if (!length || length > UINT64_MAX - getpagesize())
+	if (!model_length_ok(address, length))
 		return -EINVAL;
 
 	return model_map_areas(obj->ioas, &area, 1, length, flags, iova);
@@ -520,7 +544,7 @@ static inline int model_map_file(struct m_ictx *ictx, u32 ioas_id,
 		return -EOVERFLOW;
 	if (file->fd < 0)
 		return -EBADF;
-	if (!file->size || length > UINT64_MAX - getpagesize())
+	if (!file->size || !model_length_ok(start, length))
 		return -EINVAL;
 
 	return model_map_areas(obj->ioas, &area, 1, length, flags, iova);
@@ -559,24 +583,6 @@ static inline int model_collect(const struct m_ioas *ioas, u64 iova, u64 length,
 	return -ENOENT;
 }
 
-/*
- * iommufd looks at the alignment of a copy as a whole, not at that of the areas
- * it consists of. It WARNs, or has the IOMMU API complain, when it finds out.
- */
-static inline bool model_copy_unsound(const struct m_ioas *dst,
-				      const struct m_area *areas, int nr)
-{
-	const u64 align = model_align(dst);
-	int i;
-
-	for (i = 0; i < nr; i++) {
-		if (areas[i].length & (align - 1))
-			return true;
-	}
-
-	return false;
-}
-
 struct m_copy {
 	u32 flags;
 	u32 dst_id;
@@ -586,7 +592,7 @@ struct m_copy {
 	u64 src_iova;
 };
 
-/* Returns 1 if it had better not be tried, see above */
+/* Returns 1 if there may be more areas than the model has room for */
 static inline int model_copy(struct m_ictx *ictx, struct m_copy *copy)
 {
 	struct m_area areas[MODEL_AREAS];
@@ -611,8 +617,7 @@ static inline int model_copy(struct m_ictx *ictx, struct m_copy *copy)
 	dst = model_get(ictx, copy->dst_id, M_IOAS);
 	if (!dst)
 		return -ENOENT;
-	if (nr + dst->ioas->nr_areas > MODEL_AREAS ||
-	    (nr > 1 && model_copy_unsound(dst->ioas, areas, nr)))
+	if (nr + dst->ioas->nr_areas > MODEL_AREAS)
 		return 1;
 
 	return model_map_areas(dst->ioas, areas, nr, copy->length, copy->flags,

@@ -108,14 +108,18 @@ static inline bool parallel_stopped(const struct parallel *p)
 }
 
 /* A file may also be closed, or be another one than it was a moment ago */
-static inline bool errno_is_sane(int error)
+static inline bool errno_is_sane(unsigned long cmd, int error)
 {
 	static const int sane[] = {
-		0, EPERM, ENOENT, EINTR, E2BIG, EBADF, EFAULT, EBUSY, EEXIST,
-		EINVAL, ENOTTY, ENOSPC, EBADFD, EMSGSIZE, EOPNOTSUPP, EOVERFLOW,
+		0, ENOENT, EINTR, E2BIG, EBADF, EFAULT, EBUSY, EEXIST, EINVAL,
+		ENOTTY, ENOSPC, EBADFD, EMSGSIZE, EOPNOTSUPP, EOVERFLOW,
 		EADDRINUSE,
 	};
 	u32 i;
+
+	/* Nobody loses a capability, but a mapping may only be there to be read */
+	if (error == EPERM)
+		return cmd == IOMMU_IOAS_COPY;
 
 	for (i = 0; i < ARRAY_SIZE(sane); i++) {
 		if (error == sane[i])
@@ -151,7 +155,7 @@ static inline int worker_ioctl(struct worker *w, int fd, unsigned long cmd,
 
 	worker_check_stall(w, start, "ioctl", _IOC_NR(cmd));
 	__atomic_add_fetch(&w->p->shared->ops, 1, __ATOMIC_RELAXED);
-	if (!errno_is_sane(-ret))
+	if (!errno_is_sane(cmd, -ret))
 		worker_fail(w, "ioctl %#lx: %s", _IOC_NR(cmd), strerror(-ret));
 
 	return ret;
@@ -186,16 +190,12 @@ static inline u32 worker_id(struct worker *w)
 	return 1 + rng_below(&w->rng, 4);
 }
 
-/*
- * Whole pages, since what is mapped in parts of pages could be copied to where
- * iommufd WARNs about it.
- */
 static inline u64 worker_iova(struct worker *w)
 {
 	const u64 page_size = getpagesize();
 
 	if (rng_one_in(&w->rng, 16))
-		return fuzz_iova(&w->rng) & -page_size;
+		return fuzz_iova(&w->rng);
 
 	/* Few, for many operations to meet there, and some at the very end */
 	return (rng_below(&w->rng, 16) - 4) * 8 * page_size;
@@ -221,6 +221,9 @@ static inline u64 worker_length(struct worker *w)
 {
 	if (rng_one_in(&w->rng, 64))
 		return -(u64)SZ_1M;
+	/* Where an alignment is needed, that is refused or is in the way later on */
+	if (rng_one_in(&w->rng, 64))
+		return 1 + rng_below(&w->rng, 8 * getpagesize());
 
 	if (rng_below(&w->rng, 3))
 		return 8 * getpagesize();
@@ -374,6 +377,10 @@ static int compare_phys(const void *a, const void *b)
 
 static inline void parallel_read_phys(const struct parallel *p, u64 *phys)
 {
+	const u64 size = PARALLEL_PAGES * (u64)getpagesize();
+
+	/* A child begins without the entries, and a page that is moved has none */
+	VFIO_ASSERT_EQ(madvise(p->mirror, size, MADV_POPULATE_READ), 0);
 	pagemap_read(p->mirror, PARALLEL_PAGES, phys);
 	qsort(phys, PARALLEL_PAGES, sizeof(*phys), compare_phys);
 }
@@ -495,7 +502,10 @@ static inline void op_bind(struct worker *w)
 	worker_ioctl(w, worker_device(w), VFIO_DEVICE_BIND_IOMMUFD, &args);
 }
 
-/* Most likely the memory is gone with the child that mapped it */
+/*
+ * Most likely the memory is gone with the child that mapped it, or something is
+ * not aligned
+ */
 static inline void worker_unmap_all(struct worker *w, u32 ioas_id)
 {
 	struct iommu_ioas_unmap args = {
@@ -518,7 +528,7 @@ static inline void op_attach(struct worker *w)
 	int ret;
 
 	ret = worker_ioctl(w, worker_device(w), VFIO_DEVICE_ATTACH_IOMMUFD_PT, &args);
-	if (ret == -EFAULT)
+	if (ret == -EFAULT || ret == -EADDRINUSE)
 		worker_unmap_all(w, args.pt_id);
 	else if (ret == -EINVAL && rng_one_in(&w->rng, 4))
 		op_bind(w);
@@ -733,6 +743,8 @@ static inline void parallel_init(struct parallel *p, const char *cdev_path,
 			    MAP_SHARED | MAP_FIXED, p->memfd, 0), p->vaddr);
 	p->mirror = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, p->memfd, 0);
 	VFIO_ASSERT_NE(p->mirror, MAP_FAILED);
+	/* An address is only known as long as reclaim does not take the page */
+	VFIO_ASSERT_EQ(mlock(p->mirror, size), 0);
 
 	if (other_bdf)
 		other = vfio_pci_get_cdev_path(other_bdf);

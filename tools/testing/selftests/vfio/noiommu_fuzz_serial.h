@@ -381,6 +381,18 @@ static inline u64 serial_address(struct serial *s, u64 *length)
 	return address;
 }
 
+/* As long as can be or longer, from where and to where there is room for it */
+static inline void serial_be_long(struct serial *s, u64 *address, u64 *length,
+				  u64 *iova)
+{
+	const u64 page_size = getpagesize();
+
+	*address = rng_below(&s->rng, 2 * page_size);
+	*length = fuzz_longest(&s->rng, *address % page_size);
+	if (rng_below(&s->rng, 4))
+		*iova = rng_one_in(&s->rng, 2) ? rng_below(&s->rng, page_size) : 0;
+}
+
 /* NULL if @id is no IOAS */
 static inline struct m_ioas *serial_ioas(struct m_ictx *ictx, u32 id)
 {
@@ -422,6 +434,23 @@ static inline u32 serial_pinned_ioas(struct serial *s, struct m_ictx *ictx)
 		id = (first + i) % MODEL_IDS;
 		ioas = serial_ioas(ictx, id);
 		if (ioas && ioas->nr_hwpts && ioas->nr_areas)
+			return id;
+	}
+
+	return serial_id(s, ictx, M_IOAS);
+}
+
+/* An IOAS to which not everything can be copied, or else any */
+static inline u32 serial_aligned_ioas(struct serial *s, struct m_ictx *ictx)
+{
+	u32 id, first = rng_below(&s->rng, MODEL_IDS), i;
+
+	for (i = 0; i < MODEL_IDS; i++) {
+		struct m_ioas *ioas;
+
+		id = (first + i) % MODEL_IDS;
+		ioas = serial_ioas(ictx, id);
+		if (ioas && model_align(ioas) > 1)
 			return id;
 	}
 
@@ -506,6 +535,8 @@ static inline bool step_map(struct serial *s)
 		tame_range(&address, 256 * getpagesize(), &length, &iova);
 		address += (uintptr_t)fuzz_mem.vaddr;
 	}
+	if (rng_one_in(&s->rng, 64))
+		serial_be_long(s, &address, &length, &iova);
 	args.user_va = address;
 	args.length = length;
 	args.iova = iova;
@@ -537,7 +568,7 @@ static inline bool step_map_file(struct serial *s)
 		.length = fuzz_length(&s->rng),
 		.iova = fuzz_iova(&s->rng),
 	};
-	u64 iova = args.iova;
+	u64 start, length = args.length, iova = args.iova;
 	int expected, ret;
 
 	if (serial_ioas_is_full(fd->ictx, args.ioas_id))
@@ -547,21 +578,20 @@ static inline bool step_map_file(struct serial *s)
 		file = &fuzz_mem.files[FILE_MEMFD_HUGE];
 	if (rng_one_in(&s->rng, 16))
 		file = &fuzz_mem.files[rng_below(&s->rng, NR_FUZZ_FILES)];
-	args.fd = file->fd;
-	args.start = rng_below(&s->rng, 60) * getpagesize();
+	start = rng_below(&s->rng, 60) * getpagesize();
 	if (rng_one_in(&s->rng, 24))
-		args.start = fuzz_wild_length(&s->rng);
+		start = fuzz_wild_length(&s->rng);
 	if (serial_be_tame(s, fd->ictx, args.ioas_id)) {
-		u64 start = rng_below(&s->rng, 60) * getpagesize();
-		u64 length = args.length;
-
+		start = rng_below(&s->rng, 60) * getpagesize();
 		file = &fuzz_mem.files[FILE_MEMFD];
 		tame_range(&start, file->size, &length, &iova);
-		args.fd = file->fd;
-		args.start = start;
-		args.length = length;
-		args.iova = iova;
 	}
+	if (rng_one_in(&s->rng, 64))
+		serial_be_long(s, &start, &length, &iova);
+	args.fd = file->fd;
+	args.start = start;
+	args.length = length;
+	args.iova = iova;
 
 	expected = serial_passing_error(s);
 	if (!expected)
@@ -602,25 +632,23 @@ static inline void copy_choose(struct serial *s, struct m_ictx *ictx,
 		copy->length = area->length - (copy->src_iova - area->iova);
 }
 
-static inline bool step_copy(struct serial *s)
+static inline bool copy_run(struct serial *s, struct serial_iommufd *fd,
+			    struct m_copy *copy)
 {
-	struct serial_iommufd *fd = serial_iommufd(s);
-	struct iommu_ioas_copy args = {};
-	struct m_copy copy;
+	struct iommu_ioas_copy args = {
+		.flags = copy->flags,
+		.dst_ioas_id = copy->dst_id,
+		.src_ioas_id = copy->src_id,
+		.length = copy->length,
+		.dst_iova = copy->dst_iova,
+		.src_iova = copy->src_iova,
+	};
 	int expected, ret;
 
-	copy_choose(s, fd->ictx, &copy);
-	if (serial_ioas_is_full(fd->ictx, copy.dst_id))
+	if (serial_ioas_is_full(fd->ictx, copy->dst_id))
 		return true;
 
-	args.flags = copy.flags;
-	args.dst_ioas_id = copy.dst_id;
-	args.src_ioas_id = copy.src_id;
-	args.length = copy.length;
-	args.dst_iova = copy.dst_iova;
-	args.src_iova = copy.src_iova;
-
-	expected = serial_passing_error(s) ?: model_copy(fd->ictx, &copy);
+	expected = serial_passing_error(s) ?: model_copy(fd->ictx, copy);
 	if (expected > 0)
 		return true;
 	expected = expected ?: serial_output_error(s);
@@ -632,7 +660,131 @@ static inline bool step_copy(struct serial *s)
 			   sizeof(args));
 
 	return serial_check(s, expected, ret) &&
-		(ret || serial_check_out(s, "IOVA", copy.dst_iova, args.dst_iova));
+		(ret || serial_check_out(s, "IOVA", copy->dst_iova, args.dst_iova));
+}
+
+static inline bool step_copy(struct serial *s)
+{
+	struct serial_iommufd *fd = serial_iommufd(s);
+	struct m_copy copy;
+
+	copy_choose(s, fd->ictx, &copy);
+
+	return copy_run(s, fd, &copy);
+}
+
+/* What comes before and after the copy is told of as a step of its own */
+static inline void parts_next(struct serial *s)
+{
+	s->step++;
+	serial_log(s, "nothing");
+}
+
+static inline bool parts_ioas_alloc(struct serial *s, struct serial_iommufd *fd,
+				    u32 *id)
+{
+	VFIO_ASSERT_EQ(model_ioas_alloc(fd->ictx, 0, id), 0);
+	serial_log(s, "%d: ioas_alloc for parts", fd->fd);
+	if (!serial_check_out(s, "IOAS", *id, ioas_alloc(fd->fd)))
+		return false;
+
+	parts_next(s);
+	return true;
+}
+
+static inline bool parts_map(struct serial *s, struct serial_iommufd *fd, u32 id,
+			     u64 iova, u64 length)
+{
+	const u64 page_size = getpagesize();
+	u64 address = (uintptr_t)fuzz_mem.vaddr;
+	u32 flags = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_FIXED_IOVA;
+	int expected, ret;
+
+	/* What cannot be pinned, or be copied to be written, fails after other parts */
+	address += rng_below(&s->rng, rng_one_in(&s->rng, 8) ? 300 : 240) * page_size;
+	if (rng_one_in(&s->rng, 6))
+		address += rng_below(&s->rng, page_size);
+	if (rng_below(&s->rng, 8))
+		flags |= IOMMU_IOAS_MAP_WRITEABLE;
+
+	expected = model_map(fd->ictx, id, address, length, flags, &iova);
+	ret = ioas_map(fd->fd, id, (void *)address, length, flags, &iova);
+	serial_log(s, "%d: map part IOAS %#x address %#lx length %#lx flags %#x IOVA %#lx",
+		   fd->fd, id, address, length, flags, iova);
+	if (!serial_check_out(s, "result", expected, ret))
+		return false;
+
+	parts_next(s);
+	return true;
+}
+
+/* The last is mostly what is missing for all of them to be whole pages together */
+static inline u64 parts_length(struct serial *s, u64 total, bool is_last)
+{
+	const u64 page_size = getpagesize();
+
+	if (is_last && rng_below(&s->rng, 8))
+		return page_size - total % page_size;
+	if (rng_one_in(&s->rng, 3))
+		return page_size / 2;
+	if (rng_one_in(&s->rng, 3))
+		return 1 + rng_below(&s->rng, 2 * page_size);
+
+	return (1 + rng_below(&s->rng, 3)) * page_size;
+}
+
+static inline void parts_choose_copy(struct serial *s, struct m_ictx *ictx,
+				     struct m_copy *copy)
+{
+	copy->flags = serial_map_flags(s);
+	copy->dst_id = rng_below(&s->rng, 8) ? serial_aligned_ioas(s, ictx) :
+					       serial_id(s, ictx, M_IOAS);
+	copy->dst_iova = fuzz_iova(&s->rng);
+	if (rng_one_in(&s->rng, 8))
+		copy->length = 1 + rng_below(&s->rng, copy->length);
+}
+
+static inline bool parts_forget(struct serial *s, struct serial_iommufd *fd, u32 id)
+{
+	/* For other steps to come across */
+	if (rng_one_in(&s->rng, 8))
+		return true;
+
+	parts_next(s);
+	serial_log(s, "%d: destroy %#x of parts", fd->fd, id);
+	return serial_check_out(s, "result", model_destroy(fd->ictx, id),
+				object_destroy(fd->fd, id));
+}
+
+/* Areas that adjoin and need not be aligned, all at once to where they have to be */
+static inline bool step_copy_parts(struct serial *s)
+{
+	const u32 nr = 2 + rng_below(&s->rng, 3);
+	struct serial_iommufd *fd = serial_iommufd(s);
+	struct m_copy copy = {
+		.src_iova = SZ_1M,
+	};
+	u32 i;
+
+	if (serial_is_full(fd->ictx))
+		return true;
+	if (!parts_ioas_alloc(s, fd, &copy.src_id))
+		return false;
+	if (rng_one_in(&s->rng, 8))
+		copy.src_iova += rng_below(&s->rng, getpagesize());
+
+	for (i = 0; i < nr; i++) {
+		u64 length = parts_length(s, copy.length, i == nr - 1);
+
+		if (!parts_map(s, fd, copy.src_id, copy.src_iova + copy.length,
+			       length))
+			return false;
+		copy.length += length;
+	}
+
+	parts_choose_copy(s, fd->ictx, &copy);
+
+	return copy_run(s, fd, &copy) && parts_forget(s, fd, copy.src_id);
 }
 
 static inline void unmap_choose(struct serial *s, struct m_ictx *ictx,
@@ -1343,6 +1495,7 @@ static const struct serial_step {
 	{ "map", step_map, 160 },
 	{ "map_file", step_map_file, 50 },
 	{ "copy", step_copy, 80 },
+	{ "copy_parts", step_copy_parts, 20 },
 	{ "unmap", step_unmap, 80 },
 	{ "attach", step_attach, 80 },
 	{ "ioas_alloc", step_ioas_alloc, 50 },

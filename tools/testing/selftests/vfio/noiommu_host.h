@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <linux/kernel.h>
 #include <linux/limits.h>
 #include <linux/pci_regs.h>
 #include <linux/types.h>
@@ -64,6 +65,40 @@ static inline s64 pinned_pages(void)
 		return -1;
 
 	return acquired - released;
+}
+
+/*
+ * Others pin pages too, for a read with O_DIRECT say, but soon let go of them.
+ * This is what to compare with later: the lowest of some counts.
+ */
+static inline s64 pinned_pages_lowest(void)
+{
+	s64 pinned = pinned_pages();
+	int i;
+
+	for (i = 0; i < 10; i++) {
+		usleep(1000);
+		pinned = min(pinned, pinned_pages());
+	}
+
+	return pinned;
+}
+
+/*
+ * Give others some seconds to let go of theirs. Returns the last count, which is
+ * not @expected only if none was.
+ */
+static inline s64 pinned_pages_wait(s64 expected)
+{
+	s64 pinned = pinned_pages();
+	int i;
+
+	for (i = 0; i < 500 && pinned != expected; i++) {
+		usleep(10000);
+		pinned = pinned_pages();
+	}
+
+	return pinned;
 }
 
 #endif /* SELFTESTS_VFIO_NOIOMMU_HOST_H */

@@ -354,12 +354,12 @@ static bool user_kill(struct user *u)
 /* Is anything left of the last user, who is gone with all of its files? */
 static bool nothing_is_left(s64 pinned)
 {
-	const s64 pinned_now = pinned_pages();
 	const u16 command = pci_command(devices.edu_bdf);
+	const s64 pinned_now = pinned_pages_wait(pinned);
 
 	if (pinned_now != pinned)
-		fprintf(stderr, "# %ld pages are still pinned\n",
-			pinned_now - pinned);
+		fprintf(stderr, "# %ld pages are pinned, %ld were before\n",
+			pinned_now, pinned);
 	if (command & PCI_COMMAND_MASTER)
 		fprintf(stderr, "# The device is still a bus master\n");
 
@@ -569,7 +569,7 @@ FIXTURE_SETUP(noiommu_kill)
 
 	if (!devices.edu_bdf)
 		SKIP(return, "There is no edu device");
-	k->pinned = pinned_pages();
+	k->pinned = pinned_pages_lowest();
 	if (k->pinned < 0)
 		SKIP(return, "The kernel does not count pinned pages");
 	k->set_up_ns = 20 * MILLISECOND;
@@ -662,8 +662,11 @@ TEST_F_TIMEOUT(noiommu_kill, rounds, 7200)
 	TH_LOG("%lu of %lu in the middle of a transfer, in %lu ms, seed %lu",
 	       k->in_flight, nr, (now_ns() - start) / 1000000, first_seed);
 
-	/* Otherwise nothing of it was put to the test */
-	if (k->killed[TRANSFERRING] >= 20)
+	/*
+	 * Otherwise nothing of it was put to the test. Of a few, all may come
+	 * too late by chance; by default there are 17.
+	 */
+	if (k->killed[TRANSFERRING] >= 8)
 		ASSERT_NE(0, k->in_flight);
 }
 
@@ -745,7 +748,7 @@ FIXTURE_SETUP(noiommu_passed)
 
 	if (!devices.edu_bdf)
 		SKIP(return, "There is no edu device");
-	s->pinned = pinned_pages();
+	s->pinned = pinned_pages_lowest();
 	if (s->pinned < 0)
 		SKIP(return, "The kernel does not count pinned pages");
 
@@ -760,7 +763,7 @@ FIXTURE_SETUP(noiommu_passed)
 
 	user_start(u, SZ_128K);
 	ASSERT_NE(0, user_wait(u, &u->shared->ready_ns));
-	s->pinned_by_user = pinned_pages();
+	s->pinned_by_user = pinned_pages_lowest();
 	ASSERT_LE(s->pinned + SZ_128K / getpagesize(), s->pinned_by_user);
 	if (!variant->on_the_way)
 		passed_receive(s, variant->passed);
@@ -791,7 +794,7 @@ static bool passed_arrives(struct survivor *s)
 static void passed_device_lives(struct __test_metadata *_metadata,
 				struct survivor *s)
 {
-	ASSERT_EQ(s->pinned_by_user, pinned_pages());
+	ASSERT_EQ(s->pinned_by_user, pinned_pages_wait(s->pinned_by_user));
 	ASSERT_TRUE(pci_command(devices.edu_bdf) & PCI_COMMAND_MASTER);
 	if (mem_is_file(&s->u.mem))
 		ASSERT_TRUE(passed_arrives(s));
@@ -844,7 +847,8 @@ TEST_F(noiommu_passed, outlives_user)
 			ASSERT_TRUE(pa_each_page(b, iova, mem));
 		}
 		ASSERT_EQ(0, close(b->iommufd));
-		ASSERT_EQ(s->pinned_by_user, pinned_pages());
+		ASSERT_EQ(s->pinned_by_user,
+			  pinned_pages_wait(s->pinned_by_user));
 	}
 	ASSERT_EQ(0, close(b->device_fd));
 	passed_device_is_gone(_metadata, s);

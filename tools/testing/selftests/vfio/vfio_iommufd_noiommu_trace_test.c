@@ -606,6 +606,19 @@ static u32 lookup_extents(const struct bound *b, u64 iova, u64 length, u32 room)
 	return nr;
 }
 
+/* The first @nr extents of @mem, as it is laid out */
+static void expect_runs(const struct bound *b, const struct mem *mem, u32 nr)
+{
+	u64 offset = 0, page;
+
+	while (nr--) {
+		page = offset / getpagesize();
+		expect_get_pa(b->ioas_id, IOVA + offset, mem->phys[page],
+			      mem->run[page]);
+		offset += mem->run[page];
+	}
+}
+
 TEST_F(noiommu_trace_pa, single)
 {
 	const u64 pages[] = { 0, 1, 1000, self->mem.npages - 1 };
@@ -734,6 +747,79 @@ TEST_F(noiommu_trace_pa, failed)
 	ASSERT_EQ(-EPERM, lookup(b, IOVA, 0));
 	cap_sys_rawio_set(true);
 	ASSERT_TRUE(trace_is_expected());
+}
+
+/*
+ * What a step found is recorded before it is copied, and stays so if that fails:
+ * a part of it may have been seen. No step comes after that. Each but the last
+ * one keeps an extent back, of which there may be more.
+ */
+TEST_F(noiommu_trace_pa, bad_array)
+{
+	const struct {
+		u32 room;
+		u32 writable;
+		u32 recorded;
+	} cases[] = {
+		{ 1, 0, 1 },
+		{ STEP_EXTENTS, 0, STEP_EXTENTS },
+		{ STEP_EXTENTS, STEP_EXTENTS - 1, STEP_EXTENTS },
+		{ STEP_EXTENTS + 1, 0, STEP_EXTENTS - 1 },
+		{ STEP_EXTENTS + 1, STEP_EXTENTS, STEP_EXTENTS + 1 },
+		{ 3 * STEP_EXTENTS, 100, STEP_EXTENTS - 1 },
+		{ 3 * STEP_EXTENTS, STEP_EXTENTS - 2, STEP_EXTENTS - 1 },
+		{ 3 * STEP_EXTENTS, STEP_EXTENTS - 1, 2 * (STEP_EXTENTS - 1) },
+	};
+	const long page_size = getpagesize();
+	struct iommu_pa_extent *end;
+	struct bound *b = &self->b;
+	u64 length, phys;
+	char *buf;
+	u32 nr;
+	int i;
+
+	ASSERT_LT(3 * STEP_EXTENTS, mem_nr_runs(&self->mem));
+	buf = mmap(NULL, 2 * page_size, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, buf);
+	end = (void *)(buf + page_size);
+	ASSERT_EQ(0, mprotect(end, page_size, PROT_NONE));
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		length = 0;
+		nr = cases[i].room;
+		ASSERT_EQ(-EFAULT, ioas_get_extents(b->iommufd, b->ioas_id, IOVA,
+						    &length, &phys,
+						    end - cases[i].writable,
+						    &nr));
+		expect_runs(b, &self->mem, cases[i].recorded);
+		ASSERT_TRUE(trace_is_expected())
+			TH_LOG("Case %d", i);
+	}
+
+	ASSERT_EQ(0, munmap(buf, 2 * page_size));
+}
+
+/* What is found in one go is recorded also if the struct cannot be written */
+TEST_F(noiommu_trace_pa, bad_struct)
+{
+	struct bound *b = &self->b;
+	struct iommu_ioas_get_pa *args;
+
+	args = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, args);
+	args->size = GET_PA_SIZE;
+	args->ioas_id = b->ioas_id;
+	args->iova = IOVA;
+	args->length = 1;
+	ASSERT_EQ(0, mprotect(args, getpagesize(), PROT_READ));
+
+	ASSERT_EQ(-EFAULT, ioctl_errno(b->iommufd, IOMMU_IOAS_GET_PA, args));
+	expect_get_pa(b->ioas_id, IOVA, self->mem.phys[0], 1);
+	ASSERT_TRUE(trace_is_expected());
+
+	ASSERT_EQ(0, munmap(args, getpagesize()));
 }
 
 TEST_F(noiommu_trace_pa, off)
