@@ -78,9 +78,12 @@ def newest_version(listing, version):
     return max(found, key=lambda match: int(match[1]))[0] if found else None
 
 
+INDEXES = {"deb": "Packages", "deb-src": "Sources"}
+
+
 class Apt:
     def __init__(self, folder, uri, suites, architecture="", kind="deb"):
-        self.folder, self.suites = folder, suites
+        self.folder, self.suites, self.index = folder, suites, INDEXES[kind]
         self.log = folder.parent / "apt.log"
         for name in ("lists/partial", "cache/archives/partial", "deb"):
             (folder / name).mkdir(parents=True, exist_ok=True)
@@ -110,7 +113,7 @@ class Apt:
         progress = Progress("read package lists")
         result = self.run("apt-get", "update")
         self.log.write_text(result.stdout + result.stderr)
-        if not list((self.folder / "lists").glob("*_Packages*")):
+        if not list((self.folder / "lists").glob(f"*_{self.index}*")):
             progress.clear()
             raise Failure("cannot read Debian's package lists", self.log)
         progress.done("not all suites could be read" if result.returncode else "done")

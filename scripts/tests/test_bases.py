@@ -110,6 +110,19 @@ class Archive(unittest.TestCase):
             aptsource.fetch("7.2", self.folder, ("sid",))
         self.assertNotIsInstance(caught.exception, aptsource.NotOffered)
 
+    def test_lists_are_of_what_is_asked_for(self):
+        for kind, wanted, other in (("deb", "Packages", "Sources"),
+                                    ("deb-src", "Sources", "Packages")):
+            apt = aptsource.Apt(self.folder / kind / "apt", "m", ("sid",), kind=kind)
+            done = subprocess.CompletedProcess([], 0, "", "")
+            with mock.patch.object(apt, "run", return_value=done), \
+                 contextlib.redirect_stderr(io.StringIO()):
+                (apt.folder / f"lists/m_dists_sid_main_{other}").touch()
+                with self.assertRaisesRegex(Failure, "cannot read"):
+                    apt.update()
+                (apt.folder / f"lists/m_dists_sid_main_{wanted}").touch()
+                apt.update()
+
     def test_a_kernel_to_compare_with_is_another_matter(self):
         chosen = settings.Settings(base="v7.2", fallbacks=("v7.3",))
         missing = aptsource.NotOffered("7.3", ("sid",), None)
