@@ -10,9 +10,9 @@ import subprocess
 
 from arch import ARM64, X86_64, Arch
 
-# Panics end the machine. An NMI panics as well and prints every task: that is
-# how a hang gets to show its trace.
-COMMAND_LINE = ("console={console} loglevel=7 panic=-1 oops=panic panic_print=0x1 "
+# Panics end the machine. An NMI panics as well and prints every task and timer:
+# that is how a hang gets to show its trace.
+COMMAND_LINE = ("console={console} loglevel=7 panic=-1 oops=panic panic_print=0x5 "
                 "hung_task_panic=1 softlockup_panic=1")
 
 # Where the host is busy, an emulated timer comes too late for the kernel's test
