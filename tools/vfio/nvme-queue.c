@@ -23,7 +23,7 @@
  * device the barriers between CPUs (dmb ish) do not apply: it takes the outer
  * shareable ones. On riscv they have to name device input and output.
  */
-#if defined(__x86_64__) || defined(__i386__)
+#if defined(__x86_64__)
 static void dma_barrier(void)
 {
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
