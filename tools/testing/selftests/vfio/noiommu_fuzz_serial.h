@@ -423,8 +423,9 @@ static inline void tame_range(u64 *address, u64 size, u64 *length, u64 *iova)
 	*length = (*length + page_size - 1) & -page_size;
 }
 
-/* An IOAS of which something is pinned, or else any */
-static inline u32 serial_pinned_ioas(struct serial *s, struct m_ictx *ictx)
+/* An IOAS that is like this, or else any */
+static inline u32 serial_find_ioas(struct serial *s, struct m_ictx *ictx,
+				   bool (*is_it)(const struct m_ioas *ioas))
 {
 	u32 id, first = rng_below(&s->rng, MODEL_IDS), i;
 
@@ -433,28 +434,22 @@ static inline u32 serial_pinned_ioas(struct serial *s, struct m_ictx *ictx)
 
 		id = (first + i) % MODEL_IDS;
 		ioas = serial_ioas(ictx, id);
-		if (ioas && ioas->nr_hwpts && ioas->nr_areas)
+		if (ioas && is_it(ioas))
 			return id;
 	}
 
 	return serial_id(s, ictx, M_IOAS);
 }
 
-/* An IOAS to which not everything can be copied, or else any */
-static inline u32 serial_aligned_ioas(struct serial *s, struct m_ictx *ictx)
+static inline bool ioas_is_pinned(const struct m_ioas *ioas)
 {
-	u32 id, first = rng_below(&s->rng, MODEL_IDS), i;
+	return ioas->nr_hwpts && ioas->nr_areas;
+}
 
-	for (i = 0; i < MODEL_IDS; i++) {
-		struct m_ioas *ioas;
-
-		id = (first + i) % MODEL_IDS;
-		ioas = serial_ioas(ictx, id);
-		if (ioas && model_align(ioas) > 1)
-			return id;
-	}
-
-	return serial_id(s, ictx, M_IOAS);
+/* Not everything can be copied there */
+static inline bool ioas_is_aligned(const struct m_ioas *ioas)
+{
+	return model_align(ioas) > 1;
 }
 
 /*
@@ -737,7 +732,7 @@ static inline void parts_choose_copy(struct serial *s, struct m_ictx *ictx,
 				     struct m_copy *copy)
 {
 	copy->flags = serial_map_flags(s);
-	copy->dst_id = rng_below(&s->rng, 8) ? serial_aligned_ioas(s, ictx) :
+	copy->dst_id = rng_below(&s->rng, 8) ? serial_find_ioas(s, ictx, ioas_is_aligned) :
 					       serial_id(s, ictx, M_IOAS);
 	copy->dst_iova = fuzz_iova(&s->rng);
 	if (rng_one_in(&s->rng, 8))
@@ -1147,7 +1142,7 @@ static inline void lookup_choose_range(struct serial *s, struct m_ictx *ictx,
 {
 	const struct m_area *area;
 
-	args->ioas_id = rng_below(&s->rng, 4) ? serial_pinned_ioas(s, ictx) :
+	args->ioas_id = rng_below(&s->rng, 4) ? serial_find_ioas(s, ictx, ioas_is_pinned) :
 						serial_id(s, ictx, M_IOAS);
 	args->iova = fuzz_iova(&s->rng);
 	args->length = rng_one_in(&s->rng, 4) ? 0 : fuzz_length(&s->rng);

@@ -101,4 +101,12 @@ static inline s64 pinned_pages_wait(s64 expected)
 	return pinned;
 }
 
+/* Prints both numbers if they differ */
+#define ASSERT_PINNED(pages)						\
+	do {								\
+		const s64 _pinned = (pages);				\
+									\
+		ASSERT_EQ(_pinned, pinned_pages_wait(_pinned));		\
+	} while (0)
+
 #endif /* SELFTESTS_VFIO_NOIOMMU_HOST_H */

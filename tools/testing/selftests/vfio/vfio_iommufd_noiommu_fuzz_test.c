@@ -200,7 +200,7 @@ static void hung(int signal)
 
 static void round_run(struct serial *s, struct parallel *p, u32 round)
 {
-	const s64 pinned = pinned_pages();
+	const s64 pinned = pinned_pages_lowest();
 
 	alarm(HANG_SECONDS);
 	results.serial = serial_run(s, options.seed, round, SERIAL_STEPS);

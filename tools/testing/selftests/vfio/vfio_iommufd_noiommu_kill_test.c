@@ -794,7 +794,7 @@ static bool passed_arrives(struct survivor *s)
 static void passed_device_lives(struct __test_metadata *_metadata,
 				struct survivor *s)
 {
-	ASSERT_EQ(s->pinned_by_user, pinned_pages_wait(s->pinned_by_user));
+	ASSERT_PINNED(s->pinned_by_user);
 	ASSERT_TRUE(pci_command(devices.edu_bdf) & PCI_COMMAND_MASTER);
 	if (mem_is_file(&s->u.mem))
 		ASSERT_TRUE(passed_arrives(s));
@@ -847,8 +847,7 @@ TEST_F(noiommu_passed, outlives_user)
 			ASSERT_TRUE(pa_each_page(b, iova, mem));
 		}
 		ASSERT_EQ(0, close(b->iommufd));
-		ASSERT_EQ(s->pinned_by_user,
-			  pinned_pages_wait(s->pinned_by_user));
+		ASSERT_PINNED(s->pinned_by_user);
 	}
 	ASSERT_EQ(0, close(b->device_fd));
 	passed_device_is_gone(_metadata, s);

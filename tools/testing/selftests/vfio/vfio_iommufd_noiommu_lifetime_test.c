@@ -331,7 +331,7 @@ FIXTURE(noiommu_close) {
 
 FIXTURE_SETUP(noiommu_close)
 {
-	self->pinned = pinned_pages();
+	self->pinned = pinned_pages_lowest();
 	if (self->pinned < 0)
 		SKIP(return, "The kernel does not count pinned pages");
 	ASSERT_TRUE(mem_alloc(&self->mem, MEM_SCATTERED, SZ_1M));
@@ -358,17 +358,17 @@ TEST_F(noiommu_close, pins_follow_state)
 	bound_init(&b, devices.bdf);
 	ASSERT_EQ(0, ioas_map_fixed(b.iommufd, b.ioas_id, mem->vaddr, mem->size,
 				    IOVA));
-	ASSERT_EQ(self->pinned, pinned_pages());
+	ASSERT_PINNED(self->pinned);
 
 	ASSERT_LT(0, device_attach_to(b.device_fd, b.ioas_id));
-	ASSERT_EQ(self->pinned + mem->npages, pinned_pages());
+	ASSERT_PINNED(self->pinned + mem->npages);
 	ASSERT_EQ(0, device_detach(b.device_fd));
-	ASSERT_EQ(self->pinned, pinned_pages());
+	ASSERT_PINNED(self->pinned);
 
 	ASSERT_LT(0, device_attach_to(b.device_fd, b.ioas_id));
-	ASSERT_EQ(self->pinned + mem->npages, pinned_pages());
+	ASSERT_PINNED(self->pinned + mem->npages);
 	ASSERT_EQ(0, ioas_unmap(b.iommufd, b.ioas_id, IOVA, mem->size));
-	ASSERT_EQ(self->pinned, pinned_pages());
+	ASSERT_PINNED(self->pinned);
 
 	bound_cleanup(&b);
 }
@@ -378,10 +378,10 @@ TEST_F(noiommu_close, device_first)
 	struct bound b;
 
 	close_setup(&b, &self->mem);
-	ASSERT_EQ(self->pinned + self->mem.npages, pinned_pages());
+	ASSERT_PINNED(self->pinned + self->mem.npages);
 
 	ASSERT_EQ(0, close(b.device_fd));
-	ASSERT_EQ(self->pinned, pinned_pages());
+	ASSERT_PINNED(self->pinned);
 	ASSERT_EQ(-EOPNOTSUPP, lookup(&b, IOVA, 0));
 
 	/* The iommufd can have it back */
@@ -392,7 +392,7 @@ TEST_F(noiommu_close, device_first)
 	ASSERT_TRUE(pa_each_page(&b, IOVA, &self->mem));
 
 	bound_cleanup(&b);
-	ASSERT_EQ(self->pinned, pinned_pages());
+	ASSERT_PINNED(self->pinned);
 }
 
 TEST_F(noiommu_close, iommufd_first)
@@ -403,11 +403,11 @@ TEST_F(noiommu_close, iommufd_first)
 
 	/* The device is still attached and may do DMA */
 	ASSERT_EQ(0, close(b.iommufd));
-	ASSERT_EQ(self->pinned + self->mem.npages, pinned_pages());
+	ASSERT_PINNED(self->pinned + self->mem.npages);
 	ASSERT_EQ(0, device_get_info(b.device_fd, NULL));
 
 	ASSERT_EQ(0, close(b.device_fd));
-	ASSERT_EQ(self->pinned, pinned_pages());
+	ASSERT_PINNED(self->pinned);
 
 	close_setup(&b, &self->mem);
 	bound_cleanup(&b);
@@ -437,7 +437,7 @@ TEST_F(noiommu_close, dma_after_iommufd)
 	ASSERT_TRUE(pci_command(devices.edu_bdf) & PCI_COMMAND_MASTER);
 	dma_cleanup(&dma);
 	ASSERT_FALSE(pci_command(devices.edu_bdf) & PCI_COMMAND_MASTER);
-	ASSERT_EQ(self->pinned, pinned_pages());
+	ASSERT_PINNED(self->pinned);
 }
 
 TEST_F(noiommu_close, killed)
@@ -482,14 +482,14 @@ TEST_F(noiommu_close, killed)
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	ASSERT_TRUE(WIFSIGNALED(status));
 
-	ASSERT_EQ(self->pinned, pinned_pages());
+	ASSERT_PINNED(self->pinned);
 	ASSERT_FALSE(pci_command(devices.bdf) & PCI_COMMAND_MASTER);
 
 	close_setup(&b, &self->mem);
 	mem_read_pagemap(&self->mem);
 	ASSERT_TRUE(pa_each_page(&b, IOVA, &self->mem));
 	bound_cleanup(&b);
-	ASSERT_EQ(self->pinned, pinned_pages());
+	ASSERT_PINNED(self->pinned);
 }
 
 int main(int argc, char *argv[])

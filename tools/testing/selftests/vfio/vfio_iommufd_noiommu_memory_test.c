@@ -148,7 +148,7 @@ FIXTURE_SETUP(noiommu_limit)
 FIXTURE_TEARDOWN(noiommu_limit)
 {
 	bound_cleanup(&self->b);
-	ASSERT_EQ(self->pinned, pinned_pages_wait(self->pinned));
+	ASSERT_PINNED(self->pinned);
 	mem_free(&self->mem);
 }
 
@@ -176,20 +176,20 @@ TEST_F(noiommu_limit, map_attached)
 	/* Again and again: what was refused or unmapped does not count */
 	for (i = 0; i < 3; i++) {
 		ASSERT_EQ(-ENOMEM, limit_map(b, &self->mem, npages, IOVA));
-		ASSERT_EQ(self->pinned, pinned_pages_wait(self->pinned));
+		ASSERT_PINNED(self->pinned);
 		ASSERT_EQ(-ENOENT, lookup(b, IOVA, 0));
 
 		ASSERT_EQ(0, limit_map(b, &self->mem, npages - 1, IOVA));
-		ASSERT_EQ(most, pinned_pages_wait(most));
+		ASSERT_PINNED(most);
 		ASSERT_EQ(0, lookup(b, IOVA + (npages - 2) * page_size, 0));
 
 		/* Not even one more */
 		ASSERT_EQ(-ENOMEM, limit_map(b, &self->mem, 1, 2 * IOVA));
-		ASSERT_EQ(most, pinned_pages_wait(most));
+		ASSERT_PINNED(most);
 		ASSERT_EQ(-ENOENT, lookup(b, 2 * IOVA, 0));
 
 		ASSERT_EQ(0, ioas_unmap(b->iommufd, b->ioas_id, 0, UINT64_MAX));
-		ASSERT_EQ(self->pinned, pinned_pages_wait(self->pinned));
+		ASSERT_PINNED(self->pinned);
 	}
 }
 
@@ -204,10 +204,10 @@ TEST_F(noiommu_limit, attach_mapped)
 		/* Without a device nothing is pinned, and nothing is too much */
 		ASSERT_EQ(0, limit_map(b, &self->mem, npages - 1, IOVA));
 		ASSERT_EQ(0, limit_map(b, &self->mem, 1, 2 * IOVA));
-		ASSERT_EQ(self->pinned, pinned_pages_wait(self->pinned));
+		ASSERT_PINNED(self->pinned);
 
 		ASSERT_EQ(-ENOMEM, device_attach_to(b->device_fd, b->ioas_id));
-		ASSERT_EQ(self->pinned, pinned_pages_wait(self->pinned));
+		ASSERT_PINNED(self->pinned);
 		ASSERT_EQ(-EOPNOTSUPP, lookup(b, IOVA, 0));
 		ASSERT_EQ(-EOPNOTSUPP, lookup(b, 2 * IOVA, 0));
 
@@ -215,11 +215,11 @@ TEST_F(noiommu_limit, attach_mapped)
 		ASSERT_EQ(0, ioas_unmap(b->iommufd, b->ioas_id, 2 * IOVA,
 					getpagesize()));
 		ASSERT_LT(0, device_attach_to(b->device_fd, b->ioas_id));
-		ASSERT_EQ(most, pinned_pages_wait(most));
+		ASSERT_PINNED(most);
 		ASSERT_EQ(0, lookup(b, IOVA, 0));
 
 		ASSERT_EQ(0, device_detach(b->device_fd));
-		ASSERT_EQ(self->pinned, pinned_pages_wait(self->pinned));
+		ASSERT_PINNED(self->pinned);
 		ASSERT_EQ(0, ioas_unmap(b->iommufd, b->ioas_id, 0, UINT64_MAX));
 	}
 }
@@ -297,7 +297,7 @@ FIXTURE_SETUP(noiommu_exhausted)
 FIXTURE_TEARDOWN(noiommu_exhausted)
 {
 	bound_cleanup(&self->b);
-	ASSERT_EQ(self->pinned, pinned_pages_wait(self->pinned));
+	ASSERT_PINNED(self->pinned);
 	if (self->vaddr)
 		ASSERT_EQ(0, munmap(self->vaddr, self->size));
 	if (variant->file)
@@ -322,7 +322,7 @@ TEST_F(noiommu_exhausted, map_attached)
 	ASSERT_LT(0, device_attach_to(b->device_fd, b->ioas_id));
 	ASSERT_EQ(variant->error,
 		  exhausted_map(b, self->vaddr, self->fd, self->size));
-	ASSERT_EQ(self->pinned, pinned_pages_wait(self->pinned));
+	ASSERT_PINNED(self->pinned);
 	ASSERT_EQ(-ENOENT, lookup(b, IOVA, 0));
 
 	/* All that there are */
@@ -338,7 +338,7 @@ TEST_F(noiommu_exhausted, attach_mapped)
 
 	ASSERT_EQ(0, exhausted_map(b, self->vaddr, self->fd, self->size));
 	ASSERT_EQ(variant->error, device_attach_to(b->device_fd, b->ioas_id));
-	ASSERT_EQ(self->pinned, pinned_pages_wait(self->pinned));
+	ASSERT_PINNED(self->pinned);
 	ASSERT_EQ(-EOPNOTSUPP, lookup(b, IOVA, 0));
 
 	ASSERT_EQ(0, ioas_unmap(b->iommufd, b->ioas_id, 0, UINT64_MAX));
@@ -404,7 +404,7 @@ FIXTURE_SETUP(noiommu_most)
 
 FIXTURE_TEARDOWN(noiommu_most)
 {
-	ASSERT_EQ(self->pinned, pinned_pages_wait(self->pinned));
+	ASSERT_PINNED(self->pinned);
 }
 
 /* If there is not enough in spite of all, this process has to pay for it */
@@ -575,7 +575,7 @@ TEST_F_TIMEOUT(noiommu_most, kill, 7200)
 	ASSERT_TRUE(WIFSIGNALED(status));
 	ASSERT_EQ(SIGKILL, WTERMSIG(status));
 	ASSERT_LE((s64)self->npages / 4, taken);
-	ASSERT_EQ(self->pinned, pinned_pages_wait(self->pinned));
+	ASSERT_PINNED(self->pinned);
 
 	bound_init(&b, devices.bdf);
 	bound_cleanup(&b);

@@ -54,7 +54,7 @@ FIXTURE(mode_off) {
 FIXTURE_SETUP(mode_off)
 {
 	ASSERT_TRUE(mem_alloc(&self->mem, MEM_SCATTERED, SZ_64K));
-	self->pinned = pinned_pages();
+	self->pinned = pinned_pages_lowest();
 }
 
 FIXTURE_TEARDOWN(mode_off)
@@ -130,7 +130,7 @@ TEST_F(mode_off, while_attached)
 	ASSERT_TRUE(pa_each_page(&b, IOVA, mem));
 
 	bound_cleanup(&b);
-	ASSERT_EQ(self->pinned, pinned_pages());
+	ASSERT_PINNED(self->pinned);
 	ASSERT_TRUE(device_works(mem));
 }
 

@@ -186,7 +186,7 @@ FIXTURE_SETUP(removal)
 
 	ASSERT_TRUE(restore_device(variant->removal));
 	self->d.path = vfio_pci_get_cdev_path(devices.bdf);
-	self->d.pinned = pinned_pages();
+	self->d.pinned = pinned_pages_lowest();
 	ASSERT_TRUE(mem_alloc(&self->d.mem, MEM_SCATTERED, SZ_64K));
 
 	/* Before the device is open, or it would have it open, too */
@@ -239,7 +239,7 @@ static bool removal_finish(struct removal_data *d)
 	if (device_has_vfio(devices.bdf) || !access(d->path, F_OK))
 		return false;
 
-	return d->pinned < 0 || pinned_pages() == d->pinned;
+	return d->pinned < 0 || pinned_pages_wait(d->pinned) == d->pinned;
 }
 
 /* It is a device like any other when it comes back */
