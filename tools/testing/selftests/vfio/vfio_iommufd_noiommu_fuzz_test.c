@@ -32,7 +32,6 @@
 
 #define SERIAL_STEPS		3000
 #define PARALLEL_MILLISECONDS	1500
-#define PIN_MILLISECONDS	5000
 
 /* No round takes as long, not even on a slow machine with all of debugging */
 #define HANG_SECONDS		300
@@ -145,22 +144,15 @@ static bool device_does_dma(const char *bdf)
 	return ok;
 }
 
-/* Others in the system pin something too, but mostly just for a moment */
 static bool pins_are_gone(s64 pinned)
 {
-	u32 tries = PIN_MILLISECONDS / 100;
-	s64 pinned_now;
+	const s64 pinned_now = pinned_pages_wait(pinned);
 
-	while ((pinned_now = pinned_pages()) != pinned) {
-		if (!tries--) {
-			ksft_print_msg("%ld pages are still pinned\n",
-				       pinned_now - pinned);
-			return false;
-		}
-		usleep(100000);
-	}
+	if (pinned_now != pinned)
+		ksft_print_msg("%ld pages are still pinned\n",
+			       pinned_now - pinned);
 
-	return true;
+	return pinned_now == pinned;
 }
 
 /* Is everything as it was before the round? */

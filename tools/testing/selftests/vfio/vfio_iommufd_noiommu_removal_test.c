@@ -117,15 +117,7 @@ static bool plug_device(void)
  */
 static bool bind_device(const char *bdf)
 {
-	int ms;
-
-	for (ms = 0; ms < LIMIT_MS; ms += 100) {
-		if (!device_bind_vfio(bdf) || device_has_vfio(bdf))
-			return true;
-		usleep(100000);
-	}
-
-	return false;
+	return !device_bind_vfio(bdf) || device_has_vfio(bdf);
 }
 
 /* Returns false if the device does not come back */
@@ -142,7 +134,7 @@ static bool restore_device(enum removal removal)
 	if (removal == REMOVAL_UNPLUG && !plug_device())
 		return false;
 
-	return device_exists(bdf) && bind_device(bdf);
+	return device_exists(bdf) && wait_for(bind_device, bdf, true);
 }
 
 struct removal_data {
