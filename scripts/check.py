@@ -46,7 +46,8 @@ def suites(settings, run, debug, kunit, iommu, nullgroup, off):
         *noiommu(settings, iommu, "iommu", "mixed", "extents", shape="mixed"),
         unit_tests("kunit", settings, kunit),
         *(program(name, settings, debug, "iommu", name, limit=1200, patient=True)
-          for name in ("iommufd_noiommu", "iommufd", "iommufd_fail_nth")),
+          for name in ("iommufd_noiommu", "iommufd_noiommu_file", "iommufd",
+                       "iommufd_fail_nth")),
         installed("vfio", settings, debug),
         lint.quick(settings, debug),
     ]

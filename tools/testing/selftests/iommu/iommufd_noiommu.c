@@ -1,290 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Tests of devices that have no IOMMU
- *
- * A mock device made with MOCK_FLAGS_DEVICE_NOIOMMU stands in for the device.
- * It is attached to an IOAS like any other, except that the HWPT is driverless
- * and that IOMMU_IOAS_GET_PA reads the physical addresses back.
- *
- * What an address ought to be is never taken from iommufd. For user memory the
- * page table of the CPU tells, read from /proc/self/pagemap while iommufd has
- * the memory pinned so that it cannot move.
- */
+/* Tests of devices that have no IOMMU, with memory that is mapped by address */
 #include <limits.h>
 #include <pthread.h>
-#include <stdlib.h>
-#include <sys/mman.h>
 #include <time.h>
 
-#define __EXPORTED_HEADERS__
-#include <linux/mman.h>
 #include <linux/vfio.h>
 
-#include "iommufd_utils.h"
+#include "iommufd_noiommu.h"
 
-/* See Documentation/admin-guide/mm/pagemap.rst */
-#define PAGEMAP_PFN_MASK ((1ULL << 55) - 1)
-#define PAGEMAP_PRESENT_SHIFT 63
-
-/* Any IOVA does without an IOMMU, a mock IOMMU has to reach it as well here */
-#define TEST_IOVA MOCK_APERTURE_START
-
-#define NR_PAGES 16
-
-static unsigned long HUGEPAGE_SIZE;
-
-static __attribute__((constructor)) void setup_sizes(void)
-{
-	PAGE_SIZE = sysconf(_SC_PAGE_SIZE);
-	HUGEPAGE_SIZE = 2 * 1024 * 1024;
-
-	BUFFER_SIZE = PAGE_SIZE * NR_PAGES;
-	buffer = mmap(0, BUFFER_SIZE, PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	assert(buffer != MAP_FAILED);
-
-	mfd_buffer = memfd_mmap(BUFFER_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
-				&mfd);
-	assert(mfd_buffer != MAP_FAILED);
-}
-
-/* The physical address that the CPU has for ptr */
-static __u64 cpu_phys(const void *ptr)
-{
-	size_t page_offset = (uintptr_t)ptr % PAGE_SIZE;
-	off_t offset = (uintptr_t)ptr / PAGE_SIZE * sizeof(__u64);
-	__u64 entry;
-	int fd;
-
-	/* Pinning alone does not put shared memory into the page table */
-	assert(!madvise((void *)ptr - page_offset, PAGE_SIZE,
-			MADV_POPULATE_READ));
-
-	fd = open("/proc/self/pagemap", O_RDONLY);
-	assert(fd != -1);
-	assert(pread(fd, &entry, sizeof(entry), offset) == sizeof(entry));
-	close(fd);
-
-	assert(entry >> PAGEMAP_PRESENT_SHIFT);
-	/* The PFN reads as 0 without CAP_SYS_ADMIN */
-	assert(entry & PAGEMAP_PFN_MASK);
-	return (entry & PAGEMAP_PFN_MASK) * PAGE_SIZE + page_offset;
-}
-
-/* How much of the memory at ptr is physically contiguous */
-static size_t cpu_contig(const void *ptr, size_t length)
-{
-	size_t contig = PAGE_SIZE - (uintptr_t)ptr % PAGE_SIZE;
-	__u64 phys = cpu_phys(ptr);
-
-	while (contig < length && cpu_phys(ptr + contig) == phys + contig)
-		contig += PAGE_SIZE;
-	return contig < length ? contig : length;
-}
-
-/*
- * Read a range up to the end of the mapping that it is in. Every answer has to
- * go exactly as far as memory is contiguous.
- */
-static void __check_pa(struct __test_metadata *_metadata, int fd,
-		       __u32 ioas_id, __u64 iova, const void *ptr,
-		       size_t length)
-{
-	size_t done;
-	__u64 phys;
-	__u64 len;
-
-	for (done = 0; done != length; done += len) {
-		len = 0;
-		ASSERT_EQ(0, _test_ioctl_ioas_get_pa(fd, ioas_id, iova + done,
-						     &len, &phys));
-		ASSERT_EQ(cpu_phys(ptr + done), phys);
-		ASSERT_EQ(cpu_contig(ptr + done, length - done), len);
-	}
-}
-
-#define check_pa(ioas_id, iova, ptr, length) \
-	__check_pa(_metadata, self->fd, ioas_id, iova, ptr, length)
-
-/* One mapping of user memory */
-struct area {
-	__u64 iova;
-	const void *ptr;
-	size_t length;
-};
-
-#define EXTENTS_ROOM 1024
-#define EXTENTS_UNTOUCHED 0xa5
+#define HUGEPAGE_SIZE (2UL * 1024 * 1024)
 
 /* For lookups of which the answer is an error */
 static struct iommu_pa_extent unused_extents[EXTENTS_ROOM];
-
-/* As cpu_phys(), for all pages of an area at once */
-static void cpu_phys_area(const struct area *area, __u64 *phys)
-{
-	size_t npages = area->length / PAGE_SIZE;
-	off_t offset = (uintptr_t)area->ptr / PAGE_SIZE * sizeof(*phys);
-	size_t i;
-	int fd;
-
-	assert(!madvise((void *)area->ptr, area->length, MADV_POPULATE_READ));
-
-	fd = open("/proc/self/pagemap", O_RDONLY);
-	assert(fd != -1);
-	assert(pread(fd, phys, npages * sizeof(*phys), offset) ==
-	       npages * sizeof(*phys));
-	close(fd);
-
-	for (i = 0; i != npages; i++) {
-		assert(phys[i] >> PAGEMAP_PRESENT_SHIFT);
-		assert(phys[i] & PAGEMAP_PFN_MASK);
-		phys[i] = (phys[i] & PAGEMAP_PFN_MASK) * PAGE_SIZE;
-	}
-}
-
-/*
- * What an array with room for this many would get, of areas in the order of
- * their IOVAs. Returns how many. An area ends an extent, a hole ends them all.
- */
-static __u32 cpu_extents(const struct area *area, size_t nr_areas, __u64 iova,
-			 __u64 length, __u32 room,
-			 struct iommu_pa_extent *extents)
-{
-	static __u64 phys[EXTENTS_ROOM];
-	const struct area *end = area + nr_areas;
-	__u64 left = length ? length : UINT64_MAX;
-	__u32 num = 0;
-
-	while (area != end && iova - area->iova >= area->length)
-		area++;
-
-	for (; area != end && iova - area->iova < area->length; area++) {
-		__u64 next = 0;
-
-		assert(area->length / PAGE_SIZE <= ARRAY_SIZE(phys));
-		cpu_phys_area(area, phys);
-		while (iova - area->iova < area->length) {
-			size_t offset = iova - area->iova;
-			size_t in_page = offset % PAGE_SIZE;
-			__u64 pa = phys[offset / PAGE_SIZE] + in_page;
-			__u64 step = PAGE_SIZE - in_page;
-
-			if (step > left)
-				step = left;
-			/* An area begins with an extent, next is 0 there */
-			if (pa != next) {
-				if (num == room)
-					return num;
-				extents[num].phys = pa;
-				extents[num++].length = 0;
-			}
-			extents[num - 1].length += step;
-			next = pa + step;
-			iova += step;
-			left -= step;
-			if (!left)
-				return num;
-		}
-	}
-	return num;
-}
-
-/* Has nothing but the first entries of an array been written? */
-static bool extents_untouched(const struct iommu_pa_extent *extents, __u32 num,
-			      __u32 room)
-{
-	const unsigned char *byte = (void *)(extents + num);
-
-	for (; byte != (void *)(extents + room); byte++)
-		if (*byte != EXTENTS_UNTOUCHED)
-			return false;
-	return true;
-}
-
-/* Every extent has to be right, and to be the only thing that is written */
-static void __check_extents(struct __test_metadata *_metadata, int fd,
-			    __u32 ioas_id, const struct area *areas,
-			    size_t nr_areas, __u64 iova, __u64 length,
-			    __u32 room)
-{
-	static struct iommu_pa_extent expected[EXTENTS_ROOM];
-	static struct iommu_pa_extent seen[EXTENTS_ROOM + 1];
-	__u64 expected_length = 0;
-	__u64 seen_length = length;
-	__u32 num = room;
-	__u32 expected_num;
-	__u64 phys;
-	__u32 i;
-
-	assert(room && room <= EXTENTS_ROOM);
-	expected_num = cpu_extents(areas, nr_areas, iova, length, room,
-				   expected);
-	for (i = 0; i != expected_num; i++)
-		expected_length += expected[i].length;
-
-	memset(seen, EXTENTS_UNTOUCHED, sizeof(seen));
-	ASSERT_EQ(0, _test_ioctl_ioas_get_extents(fd, ioas_id, iova,
-						  &seen_length, &phys, seen,
-						  &num));
-	EXPECT_EQ(expected_num, num);
-	EXPECT_EQ(expected_length, seen_length);
-	EXPECT_EQ(expected[0].phys, phys);
-	for (i = 0; i != expected_num && i != num; i++) {
-		EXPECT_EQ(expected[i].phys, seen[i].phys);
-		EXPECT_EQ(expected[i].length, seen[i].length);
-	}
-	EXPECT_TRUE(extents_untouched(seen, num, EXTENTS_ROOM + 1));
-	if (_metadata->exit_code)
-		TH_LOG("IOVA 0x%llx, length 0x%llx, room %u", iova, length,
-		       room);
-	ASSERT_EQ(0, _metadata->exit_code);
-}
-
-#define check_extents(ioas_id, areas, nr_areas, iova, length, room)       \
-	__check_extents(_metadata, self->fd, ioas_id, areas, nr_areas, iova, \
-			length, room)
-
-/* Windows from and to everywhere, in areas without a hole between them */
-static void __check_all_extents(struct __test_metadata *_metadata, int fd,
-				__u32 ioas_id, const struct area *areas,
-				size_t nr_areas)
-{
-	const size_t offsets[] = { 0, 1, 513, PAGE_SIZE - 1, PAGE_SIZE * 3 };
-	const __u32 rooms[] = { 1, 2, 5, EXTENTS_ROOM };
-	const struct area *last = areas + nr_areas - 1;
-	__u64 end = last->iova + last->length;
-	/* Up to each area's start and a bit into it, and then these */
-	__u64 lengths[16];
-	size_t i, j, k, l;
-	size_t nr;
-
-	assert(nr_areas + 4 <= ARRAY_SIZE(lengths));
-	for (i = 0; i != nr_areas; i++) {
-		for (j = 0; j != ARRAY_SIZE(offsets); j++) {
-			__u64 iova = areas[i].iova + offsets[j];
-
-			if (offsets[j] >= areas[i].length)
-				continue;
-
-			nr = 0;
-			lengths[nr++] = 0;
-			lengths[nr++] = 1;
-			lengths[nr++] = end - iova;
-			lengths[nr++] = end - iova + 1;
-			for (k = i + 1; k < nr_areas; k++)
-				lengths[nr++] = areas[k].iova - areas[i].iova;
-
-			for (k = 0; k != nr; k++)
-				for (l = 0; l != ARRAY_SIZE(rooms); l++)
-					__check_extents(_metadata, fd, ioas_id,
-							areas, nr_areas, iova,
-							lengths[k], rooms[l]);
-		}
-	}
-}
-
-#define check_all_extents(ioas_id, areas, nr_areas) \
-	__check_all_extents(_metadata, self->fd, ioas_id, areas, nr_areas)
 
 /* Have the kernel check the page table of a mock IOMMU */
 #define check_mock_map(_hwpt_id, _iova, _ptr, _length)                         \
@@ -301,13 +28,6 @@ static void __check_all_extents(struct __test_metadata *_metadata, int fd,
 				   _IOMMU_TEST_CMD(IOMMU_TEST_OP_MD_CHECK_MAP),\
 				   &check_map_cmd));                           \
 	})
-
-#define test_cmd_mock_noiommu(pt_id, stdev_id, hwpt_id, idev_id)            \
-	test_cmd_mock_domain_flags(pt_id, MOCK_FLAGS_DEVICE_NOIOMMU,        \
-				   stdev_id, hwpt_id, idev_id)
-#define test_err_mock_noiommu(_errno, pt_id)                                \
-	test_err_mock_domain_flags(_errno, pt_id, MOCK_FLAGS_DEVICE_NOIOMMU, \
-				   NULL, NULL)
 
 #define test_ioctl_ioas_huge_pages(_ioas_id, _enable)                 \
 	({                                                            \
@@ -349,30 +69,6 @@ static void *mmap_reversed(int fd, size_t length)
 		assert(vrc == ptr);
 	}
 	return buf;
-}
-
-FIXTURE(noiommu)
-{
-	int fd;
-	uint32_t ioas_id;
-	uint32_t stdev_id;
-	uint32_t hwpt_id;
-	uint32_t device_id;
-};
-
-FIXTURE_SETUP(noiommu)
-{
-	self->fd = open("/dev/iommu", O_RDWR);
-	ASSERT_NE(-1, self->fd);
-	test_ioctl_ioas_alloc(&self->ioas_id);
-	test_cmd_mock_noiommu(self->ioas_id, &self->stdev_id, &self->hwpt_id,
-			      &self->device_id);
-}
-
-FIXTURE_TEARDOWN(noiommu)
-{
-	test_ioctl_set_default_memory_limit();
-	teardown_iommufd(self->fd, _metadata);
 }
 
 /* The buffer is mapped, and the device attached, like before a refused ioctl */
@@ -878,11 +574,6 @@ TEST_F(noiommu, get_pa_scattered)
 	test_ioctl_ioas_map_fixed(buf, BUFFER_SIZE, TEST_IOVA + BUFFER_SIZE);
 	check_pa(self->ioas_id, TEST_IOVA, mfd_buffer, BUFFER_SIZE);
 	check_pa(self->ioas_id, TEST_IOVA + BUFFER_SIZE, buf, BUFFER_SIZE);
-
-	/* Both ways of mapping the file find the same pages in it */
-	test_ioctl_ioas_unmap(TEST_IOVA, BUFFER_SIZE);
-	test_ioctl_ioas_map_fixed_file(mfd, 0, BUFFER_SIZE, TEST_IOVA);
-	check_pa(self->ioas_id, TEST_IOVA, mfd_buffer, BUFFER_SIZE);
 	ASSERT_EQ(cpu_phys(buf), cpu_phys(mfd_buffer + BUFFER_SIZE - PAGE_SIZE));
 }
 
@@ -1241,55 +932,6 @@ TEST_F(noiommu, copy)
 	check_pa(self->ioas_id, TEST_IOVA, buffer + PAGE_SIZE, 2 * PAGE_SIZE);
 }
 
-TEST_F(noiommu, change_process)
-{
-	struct iommu_ioas_change_process cmd = {
-		.size = sizeof(cmd),
-	};
-	pid_t parent = getpid();
-	int status;
-	pid_t child;
-	__u64 iova;
-
-	/* Without it nothing is accounted for */
-	drop_cap(_metadata, CAP_IPC_LOCK);
-
-	test_ioctl_ioas_map(buffer, PAGE_SIZE, &iova);
-	EXPECT_ERRNO(EINVAL, ioctl(self->fd, IOMMU_IOAS_CHANGE_PROCESS, &cmd));
-	check_pa(self->ioas_id, iova, buffer, PAGE_SIZE);
-	test_ioctl_ioas_unmap(iova, PAGE_SIZE);
-
-	test_ioctl_ioas_map_file(mfd, PAGE_SIZE, 2 * PAGE_SIZE, &iova);
-	check_pa(self->ioas_id, iova, mfd_buffer + PAGE_SIZE, 2 * PAGE_SIZE);
-	ASSERT_EQ(0, ioctl(self->fd, IOMMU_IOAS_CHANGE_PROCESS, &cmd));
-	check_pa(self->ioas_id, iova, mfd_buffer + PAGE_SIZE, 2 * PAGE_SIZE);
-
-	child = fork();
-	if (!child) {
-		long npin = 2 * PAGE_SIZE / 1024;
-
-		ASSERT_EQ(npin, get_vm_pinned(parent));
-		ASSERT_EQ(0, get_vm_pinned(getpid()));
-
-		ASSERT_EQ(0, ioctl(self->fd, IOMMU_IOAS_CHANGE_PROCESS, &cmd));
-
-		ASSERT_EQ(0, get_vm_pinned(parent));
-		ASSERT_EQ(npin, get_vm_pinned(getpid()));
-		check_pa(self->ioas_id, iova, mfd_buffer + PAGE_SIZE,
-			 2 * PAGE_SIZE);
-		exit(0);
-	}
-	ASSERT_NE(-1, child);
-	ASSERT_EQ(child, waitpid(child, &status, 0));
-	ASSERT_EQ(0, status);
-
-	/* The new owner is dead, the memory is still where the device has it */
-	check_pa(self->ioas_id, iova, mfd_buffer + PAGE_SIZE, 2 * PAGE_SIZE);
-	check_refs(mfd_buffer + PAGE_SIZE, 2 * PAGE_SIZE, 1);
-	test_ioctl_ioas_unmap(iova, 2 * PAGE_SIZE);
-	check_refs(mfd_buffer, BUFFER_SIZE, 0);
-}
-
 TEST_F(noiommu, fork_gone)
 {
 	__u64 expected_phys;
@@ -1371,99 +1013,6 @@ TEST_F(noiommu, access)
 	check_pa(self->ioas_id, TEST_IOVA, buffer, BUFFER_SIZE);
 	check_refs(buffer, BUFFER_SIZE, 1);
 	test_cmd_destroy_access(access_id);
-}
-
-TEST_F(noiommu, dmabuf)
-{
-	size_t buf_size = PAGE_SIZE * 4;
-	__u64 iova2;
-	__u64 iova;
-	__u64 length;
-	__u64 phys;
-	int dfd;
-	int i;
-
-	test_cmd_get_dmabuf(buf_size, &dfd);
-	test_ioctl_ioas_map_file(dfd, 0, buf_size, &iova);
-	test_ioctl_ioas_map_file(dfd, PAGE_SIZE, PAGE_SIZE * 2, &iova2);
-
-	/* Filled when it was mapped, and then by a HWPT that came later */
-	for (i = 0; i != 2; i++) {
-		length = 0;
-		test_ioctl_ioas_get_pa(self->ioas_id, iova, &length, &phys);
-		ASSERT_EQ(buf_size, length);
-		test_cmd_dmabuf_check_pa(dfd, 0, phys);
-		test_err_dmabuf_check_pa(EINVAL, dfd, 1, phys);
-
-		length = buf_size * 2;
-		test_ioctl_ioas_get_pa(self->ioas_id, iova + 513, &length,
-				       &phys);
-		ASSERT_EQ(buf_size - 513, length);
-		test_cmd_dmabuf_check_pa(dfd, 513, phys);
-
-		length = 0;
-		test_ioctl_ioas_get_pa(self->ioas_id, iova2, &length, &phys);
-		ASSERT_EQ(PAGE_SIZE * 2, length);
-		test_cmd_dmabuf_check_pa(dfd, PAGE_SIZE, phys);
-
-		test_ioctl_destroy(self->stdev_id);
-		test_err_ioctl_ioas_get_pa(EOPNOTSUPP, self->ioas_id, iova, 0);
-		test_cmd_mock_noiommu(self->ioas_id, &self->stdev_id, NULL,
-				      NULL);
-	}
-
-	/* The mapping keeps the memory */
-	close(dfd);
-	length = 0;
-	test_ioctl_ioas_get_pa(self->ioas_id, iova, &length, &phys);
-	test_ioctl_ioas_unmap(iova, buf_size);
-	test_err_ioctl_ioas_get_pa(ENOENT, self->ioas_id, iova, 0);
-}
-
-TEST_F(noiommu, dmabuf_revoke)
-{
-	size_t buf_size = PAGE_SIZE * 4;
-	uint32_t hwpt_id;
-	__u64 iova2;
-	__u64 iova;
-	__u64 length;
-	__u64 phys;
-	int dfd;
-
-	test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, TEST_IOVA);
-	test_cmd_get_dmabuf(buf_size, &dfd);
-	test_ioctl_ioas_map_file(dfd, 0, buf_size, &iova);
-
-	test_cmd_revoke_dmabuf(dfd, true);
-	test_err_ioctl_ioas_get_pa(EINVAL, self->ioas_id, iova, 0);
-	test_err_ioctl_ioas_get_pa(EINVAL, self->ioas_id, iova + 513, 1);
-	test_err_ioctl_ioas_map_file(ENODEV, dfd, 0, buf_size, &iova2);
-	check_pa(self->ioas_id, TEST_IOVA, buffer, BUFFER_SIZE);
-
-	/* A new HWPT has nothing to show for it either */
-	test_cmd_hwpt_alloc(self->device_id, self->ioas_id, 0, &hwpt_id);
-	test_cmd_mock_domain_replace(self->stdev_id, hwpt_id);
-	test_err_ioctl_ioas_get_pa(EINVAL, self->ioas_id, iova, 0);
-	check_pa(self->ioas_id, TEST_IOVA, buffer, BUFFER_SIZE);
-
-	/* The mapping remains revoked, only a new one is good */
-	test_cmd_revoke_dmabuf(dfd, false);
-	test_err_ioctl_ioas_get_pa(EINVAL, self->ioas_id, iova, 0);
-	test_ioctl_ioas_map_file(dfd, 0, buf_size, &iova2);
-	length = 0;
-	test_ioctl_ioas_get_pa(self->ioas_id, iova2, &length, &phys);
-	ASSERT_EQ(buf_size, length);
-	test_cmd_dmabuf_check_pa(dfd, 0, phys);
-
-	/* No address at all is the first thing to report */
-	test_ioctl_destroy(self->stdev_id);
-	test_ioctl_destroy(hwpt_id);
-	test_err_ioctl_ioas_get_pa(EOPNOTSUPP, self->ioas_id, iova, 0);
-	test_cmd_mock_noiommu(self->ioas_id, NULL, NULL, NULL);
-	test_err_ioctl_ioas_get_pa(EINVAL, self->ioas_id, iova, 0);
-	test_ioctl_ioas_unmap(iova, buf_size);
-	test_err_ioctl_ioas_get_pa(ENOENT, self->ioas_id, iova, 0);
-	close(dfd);
 }
 
 TEST_F(noiommu, extents_fail)
@@ -1596,7 +1145,7 @@ TEST_F(noiommu, extents_adjacent)
 	const struct area areas[] = {
 		{ TEST_IOVA, buffer, BUFFER_SIZE },
 		{ TEST_IOVA + BUFFER_SIZE, buf, PAGE_SIZE * 3 },
-		/* From the file, of which the mapping above has the end */
+		/* Of the file, of which the mapping above has the end */
 		{ TEST_IOVA + BUFFER_SIZE + PAGE_SIZE * 3, mfd_buffer,
 		  PAGE_SIZE * 5 },
 		{ TEST_IOVA + BUFFER_SIZE + PAGE_SIZE * 8, buffer, PAGE_SIZE },
@@ -1606,15 +1155,9 @@ TEST_F(noiommu, extents_adjacent)
 	uint32_t hwpt_id;
 	size_t i;
 
-	for (i = 0; i != ARRAY_SIZE(areas); i++) {
-		if (i == 2)
-			test_ioctl_ioas_map_fixed_file(mfd, 0, areas[i].length,
-						       areas[i].iova);
-		else
-			test_ioctl_ioas_map_fixed((void *)areas[i].ptr,
-						  areas[i].length,
-						  areas[i].iova);
-	}
+	for (i = 0; i != ARRAY_SIZE(areas); i++)
+		test_ioctl_ioas_map_fixed((void *)areas[i].ptr, areas[i].length,
+					  areas[i].iova);
 	check_all_extents(self->ioas_id, areas, ARRAY_SIZE(areas));
 
 	/* Filled by another HWPT, and by none before it */
@@ -1783,8 +1326,8 @@ TEST_F(noiommu, extents_batches)
 
 	test_ioctl_set_temp_memory_limit(32);
 	test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, TEST_IOVA);
-	test_ioctl_ioas_map_fixed_file(mfd, 0, BUFFER_SIZE,
-				       TEST_IOVA + BUFFER_SIZE);
+	test_ioctl_ioas_map_fixed(mfd_buffer, BUFFER_SIZE,
+				  TEST_IOVA + BUFFER_SIZE);
 	check_all_extents(self->ioas_id, areas, ARRAY_SIZE(areas));
 }
 
@@ -1811,245 +1354,6 @@ TEST_F(noiommu_last_iova, extents)
 	check_extents(self->ioas_id, areas, 2, UINT64_MAX, 1, 1);
 	check_extents(self->ioas_id, areas, 2, -(__u64)PAGE_SIZE, PAGE_SIZE, 2);
 }
-
-/* Does the extent have the dma-buf at this place in it? */
-static void __check_dmabuf_extent(struct __test_metadata *_metadata, int fd,
-				  int dfd, __u64 offset,
-				  const struct iommu_pa_extent *extent,
-				  __u64 length)
-{
-	ASSERT_EQ(length, extent->length);
-	ASSERT_EQ(0, _test_cmd_dmabuf_check_pa(fd, dfd, offset, extent->phys));
-}
-
-#define check_dmabuf_extent(dfd, offset, extent, length) \
-	__check_dmabuf_extent(_metadata, self->fd, dfd, offset, extent, length)
-
-/* User memory, a dma-buf, user memory and a part of the dma-buf, adjacent */
-TEST_F(noiommu, extents_dmabuf)
-{
-	const __u64 dma_iova = TEST_IOVA + PAGE_SIZE;
-	size_t buf_size = PAGE_SIZE * 4;
-	const __u64 mid_iova = dma_iova + buf_size;
-	const __u64 part_iova = mid_iova + PAGE_SIZE;
-	struct iommu_pa_extent extents[8];
-	__u64 length;
-	__u64 phys;
-	__u32 num;
-	int dfd;
-	int i;
-
-	test_cmd_get_dmabuf(buf_size, &dfd);
-	test_ioctl_ioas_map_fixed(buffer, PAGE_SIZE, TEST_IOVA);
-	test_ioctl_ioas_map_fixed_file(dfd, 0, buf_size, dma_iova);
-	test_ioctl_ioas_map_fixed(mfd_buffer, PAGE_SIZE, mid_iova);
-	test_ioctl_ioas_map_fixed_file(dfd, PAGE_SIZE, PAGE_SIZE * 2,
-				       part_iova);
-
-	for (i = 0; i != 2; i++) {
-		memset(extents, EXTENTS_UNTOUCHED, sizeof(extents));
-		length = 0;
-		num = ARRAY_SIZE(extents);
-		ASSERT_EQ(0, _test_ioctl_ioas_get_extents(self->fd,
-							  self->ioas_id,
-							  TEST_IOVA + 5,
-							  &length, &phys,
-							  extents, &num));
-		ASSERT_EQ(4, num);
-		ASSERT_EQ(PAGE_SIZE * 8 - 5, length);
-		ASSERT_EQ(cpu_phys(buffer) + 5, phys);
-		ASSERT_EQ(cpu_phys(buffer) + 5, extents[0].phys);
-		ASSERT_EQ(PAGE_SIZE - 5, extents[0].length);
-		check_dmabuf_extent(dfd, 0, &extents[1], buf_size);
-		ASSERT_EQ(cpu_phys(mfd_buffer), extents[2].phys);
-		ASSERT_EQ(PAGE_SIZE, extents[2].length);
-		check_dmabuf_extent(dfd, PAGE_SIZE, &extents[3], PAGE_SIZE * 2);
-		ASSERT_TRUE(extents_untouched(extents, 4, ARRAY_SIZE(extents)));
-
-		/* From within the dma-buf to one byte past it */
-		length = buf_size - 512;
-		num = ARRAY_SIZE(extents);
-		ASSERT_EQ(0, _test_ioctl_ioas_get_extents(self->fd,
-							  self->ioas_id,
-							  dma_iova + 513,
-							  &length, &phys,
-							  extents, &num));
-		ASSERT_EQ(2, num);
-		ASSERT_EQ(buf_size - 512, length);
-		check_dmabuf_extent(dfd, 513, &extents[0], buf_size - 513);
-		ASSERT_EQ(extents[0].phys, phys);
-		ASSERT_EQ(cpu_phys(mfd_buffer), extents[1].phys);
-		ASSERT_EQ(1, extents[1].length);
-
-		/* Filled when it was mapped, and then by a HWPT that came later */
-		test_ioctl_destroy(self->stdev_id);
-		test_cmd_mock_noiommu(self->ioas_id, &self->stdev_id, NULL,
-				      NULL);
-	}
-	close(dfd);
-}
-
-/* After a good byte, what is revoked is like what is not mapped */
-TEST_F(noiommu, extents_dmabuf_revoke)
-{
-	const size_t buf_size = PAGE_SIZE * 4;
-	const __u64 dma_iova = TEST_IOVA + BUFFER_SIZE;
-	const __u64 dma2_iova = dma_iova + buf_size;
-	const struct area areas[] = {
-		{ TEST_IOVA, buffer, BUFFER_SIZE },
-		{ dma2_iova + buf_size, mfd_buffer, BUFFER_SIZE },
-	};
-	struct iommu_pa_extent extents[NR_PAGES + 2];
-	__u64 length;
-	__u64 phys;
-	__u32 num;
-	int dfd[2];
-	int i;
-
-	for (i = 0; i != 2; i++)
-		test_cmd_get_dmabuf(buf_size, &dfd[i]);
-	test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, TEST_IOVA);
-	test_ioctl_ioas_map_fixed_file(dfd[0], 0, buf_size, dma_iova);
-	test_ioctl_ioas_map_fixed_file(dfd[1], 0, buf_size, dma2_iova);
-	test_ioctl_ioas_map_fixed(mfd_buffer, BUFFER_SIZE, areas[1].iova);
-
-	/* The second of them: everything up to it remains */
-	test_cmd_revoke_dmabuf(dfd[1], true);
-	length = buf_size * 2;
-	num = ARRAY_SIZE(extents);
-	ASSERT_EQ(0, _test_ioctl_ioas_get_extents(self->fd, self->ioas_id,
-						  dma_iova - 1, &length, &phys,
-						  extents, &num));
-	ASSERT_EQ(2, num);
-	ASSERT_EQ(buf_size + 1, length);
-	ASSERT_EQ(cpu_phys(buffer + BUFFER_SIZE - 1), extents[0].phys);
-	ASSERT_EQ(1, extents[0].length);
-	check_dmabuf_extent(dfd[0], 0, &extents[1], buf_size);
-	length = 0;
-	num = 2;
-	ASSERT_EQ(0, _test_ioctl_ioas_get_extents(self->fd, self->ioas_id,
-						  dma2_iova - 1, &length, &phys,
-						  extents, &num));
-	ASSERT_EQ(1, num);
-	ASSERT_EQ(1, length);
-	test_cmd_dmabuf_check_pa(dfd[0], buf_size - 1, phys);
-
-	/* Then both, from each first byte on */
-	test_cmd_revoke_dmabuf(dfd[0], true);
-	memset(extents, EXTENTS_UNTOUCHED, sizeof(extents));
-	for (i = 1; i <= ARRAY_SIZE(extents); i++) {
-		check_extents(self->ioas_id, areas, 1, TEST_IOVA, 0, i);
-		check_extents(self->ioas_id, areas, 1, TEST_IOVA + 513,
-			      BUFFER_SIZE * 2, i);
-		check_extents(self->ioas_id, areas, 1, dma_iova - 1, 2, i);
-		check_extents(self->ioas_id, areas + 1, 1, areas[1].iova, 0, i);
-		test_err_ioctl_ioas_get_extents(EINVAL, self->ioas_id, dma_iova,
-						0, extents, i);
-		test_err_ioctl_ioas_get_extents(EINVAL, self->ioas_id,
-						dma2_iova - 1, 2, extents, i);
-		test_err_ioctl_ioas_get_extents(EINVAL, self->ioas_id,
-						areas[1].iova - 1, BUFFER_SIZE,
-						extents, i);
-	}
-	ASSERT_TRUE(extents_untouched(extents, 0, ARRAY_SIZE(extents)));
-
-	/* A new mapping is good again, but goes no further than the other */
-	test_ioctl_ioas_unmap(dma_iova, buf_size);
-	check_extents(self->ioas_id, areas, 1, TEST_IOVA, 0, NR_PAGES + 1);
-	test_cmd_revoke_dmabuf(dfd[0], false);
-	test_ioctl_ioas_map_fixed_file(dfd[0], 0, buf_size, dma_iova);
-	length = 0;
-	num = 2;
-	ASSERT_EQ(0, _test_ioctl_ioas_get_extents(self->fd, self->ioas_id,
-						  dma_iova, &length, &phys,
-						  extents, &num));
-	ASSERT_EQ(1, num);
-	ASSERT_EQ(buf_size, length);
-	check_dmabuf_extent(dfd[0], 0, &extents[0], buf_size);
-
-	for (i = 0; i != 2; i++)
-		close(dfd[i]);
-}
-
-/* One IOAS with a device of each kind, attached in either order */
-FIXTURE(noiommu_mixed)
-{
-	int fd;
-	uint32_t ioas_id;
-	uint32_t stdev_id;
-	uint32_t hwpt_id;
-	uint32_t device_id;
-	uint32_t mock_stdev_id;
-	uint32_t mock_hwpt_id;
-	uint32_t mock_device_id;
-};
-
-FIXTURE_VARIANT(noiommu_mixed)
-{
-	unsigned int memory_limit;
-	bool iommu_first;
-	bool map_first;
-};
-
-FIXTURE_SETUP(noiommu_mixed)
-{
-	self->fd = open("/dev/iommu", O_RDWR);
-	ASSERT_NE(-1, self->fd);
-	if (variant->memory_limit)
-		test_ioctl_set_temp_memory_limit(variant->memory_limit);
-	test_ioctl_ioas_alloc(&self->ioas_id);
-	if (variant->map_first)
-		test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, TEST_IOVA);
-	if (variant->iommu_first)
-		test_cmd_mock_domain(self->ioas_id, &self->mock_stdev_id,
-				     &self->mock_hwpt_id,
-				     &self->mock_device_id);
-	test_cmd_mock_noiommu(self->ioas_id, &self->stdev_id, &self->hwpt_id,
-			      &self->device_id);
-	if (!variant->iommu_first)
-		test_cmd_mock_domain(self->ioas_id, &self->mock_stdev_id,
-				     &self->mock_hwpt_id,
-				     &self->mock_device_id);
-	if (!variant->map_first)
-		test_ioctl_ioas_map_fixed(buffer, BUFFER_SIZE, TEST_IOVA);
-}
-
-FIXTURE_TEARDOWN(noiommu_mixed)
-{
-	test_ioctl_set_default_memory_limit();
-	teardown_iommufd(self->fd, _metadata);
-}
-
-FIXTURE_VARIANT_ADD(noiommu_mixed, iommu_first)
-{
-	.iommu_first = true,
-};
-
-FIXTURE_VARIANT_ADD(noiommu_mixed, noiommu_first)
-{
-};
-
-FIXTURE_VARIANT_ADD(noiommu_mixed, map_iommu_first)
-{
-	.map_first = true,
-	.iommu_first = true,
-};
-
-FIXTURE_VARIANT_ADD(noiommu_mixed, map_noiommu_first)
-{
-	.map_first = true,
-};
-
-FIXTURE_VARIANT_ADD(noiommu_mixed, iommu_first_batches)
-{
-	.memory_limit = 32,
-	.iommu_first = true,
-};
-
-FIXTURE_VARIANT_ADD(noiommu_mixed, noiommu_first_batches)
-{
-	.memory_limit = 32,
-};
 
 #define check_mixed()                                                         \
 	({                                                                    \
@@ -2135,58 +1439,18 @@ TEST_F(noiommu_mixed, replace)
 	test_ioctl_destroy(ioas_id);
 }
 
-TEST_F(noiommu_mixed, dmabuf)
-{
-	size_t buf_size = PAGE_SIZE * 4;
-	__u64 length = 0;
-	__u64 iova;
-	__u64 phys;
-	int dfd;
-
-	test_cmd_get_dmabuf(buf_size, &dfd);
-	test_ioctl_ioas_map_file(dfd, 0, buf_size, &iova);
-	test_ioctl_ioas_get_pa(self->ioas_id, iova, &length, &phys);
-	ASSERT_EQ(buf_size, length);
-	test_cmd_dmabuf_check_pa(dfd, 0, phys);
-
-	test_ioctl_destroy(self->mock_stdev_id);
-	test_ioctl_ioas_get_pa(self->ioas_id, iova, &length, &phys);
-	test_cmd_dmabuf_check_pa(dfd, 0, phys);
-	test_cmd_revoke_dmabuf(dfd, true);
-	test_err_ioctl_ioas_get_pa(EINVAL, self->ioas_id, iova, 0);
-	close(dfd);
-}
-
 TEST_F(noiommu_mixed, extents)
 {
-	const size_t dma_size = PAGE_SIZE * 4;
 	const struct area areas[] = {
 		{ TEST_IOVA, buffer, BUFFER_SIZE },
 		{ TEST_IOVA + BUFFER_SIZE, mmap_reversed(mfd, BUFFER_SIZE),
 		  BUFFER_SIZE },
 	};
-	const __u64 dma_iova = TEST_IOVA + BUFFER_SIZE * 2;
 	struct iommu_pa_extent extents[2];
-	__u64 length = 0;
-	__u64 phys;
-	__u32 num = 2;
-	int dfd;
 
 	test_ioctl_ioas_map_fixed((void *)areas[1].ptr, BUFFER_SIZE,
 				  areas[1].iova);
 	check_all_extents(self->ioas_id, areas, ARRAY_SIZE(areas));
-
-	test_cmd_get_dmabuf(dma_size, &dfd);
-	test_ioctl_ioas_map_fixed_file(dfd, 0, dma_size, dma_iova);
-	ASSERT_EQ(0, _test_ioctl_ioas_get_extents(self->fd, self->ioas_id,
-						  dma_iova - 1, &length, &phys,
-						  extents, &num));
-	ASSERT_EQ(2, num);
-	ASSERT_EQ(dma_size + 1, length);
-	ASSERT_EQ(1, extents[0].length);
-	check_dmabuf_extent(dfd, 0, &extents[1], dma_size);
-	test_ioctl_ioas_unmap(dma_iova, dma_size);
-	close(dfd);
 
 	/* Each leaves and comes back, the other notices nothing of it */
 	test_ioctl_destroy(self->stdev_id);
@@ -2421,133 +1685,6 @@ TEST_F(noiommu, race)
 	check_refs(buffer, BUFFER_SIZE, 1);
 	test_ioctl_ioas_unmap_id(ioas_id, TEST_IOVA, BUFFER_SIZE);
 	check_refs(buffer, BUFFER_SIZE, 0);
-}
-
-struct race_revoke {
-	int fd;
-	__u32 ioas_id;
-	__u64 iova;
-	__u64 phys;
-	unsigned long found;
-	int error;
-};
-
-static void *race_revoke(void *arg)
-{
-	struct race_revoke *race = arg;
-	__u64 length;
-	__u64 phys;
-
-	/* The same answer each time, until the dma-buf is gone */
-	do {
-		length = 0;
-		if (_test_ioctl_ioas_get_pa(race->fd, race->ioas_id, race->iova,
-					    &length, &phys)) {
-			__atomic_store_n(&race->error, errno, __ATOMIC_RELAXED);
-			return NULL;
-		}
-		__atomic_add_fetch(&race->found, 1, __ATOMIC_RELAXED);
-	} while (phys == race->phys && length == PAGE_SIZE * 4);
-	__atomic_store_n(&race->error, EILSEQ, __ATOMIC_RELAXED);
-	return NULL;
-}
-
-TEST_F(noiommu, dmabuf_revoke_race)
-{
-	int i;
-
-	for (i = 0; i != 20; i++) {
-		struct race_revoke race = {
-			.fd = self->fd,
-			.ioas_id = self->ioas_id,
-		};
-		__u64 length = 0;
-		pthread_t thread;
-		int dfd;
-
-		test_cmd_get_dmabuf(PAGE_SIZE * 4, &dfd);
-		test_ioctl_ioas_map_file(dfd, 0, PAGE_SIZE * 4, &race.iova);
-		test_ioctl_ioas_get_pa(self->ioas_id, race.iova, &length,
-				       &race.phys);
-		test_cmd_dmabuf_check_pa(dfd, 0, race.phys);
-
-		ASSERT_EQ(0, pthread_create(&thread, NULL, race_revoke, &race));
-		while (!__atomic_load_n(&race.found, __ATOMIC_RELAXED) &&
-		       !__atomic_load_n(&race.error, __ATOMIC_RELAXED))
-			;
-		test_cmd_revoke_dmabuf(dfd, true);
-		/* Not even once after the revoke has returned */
-		test_err_ioctl_ioas_get_pa(EINVAL, self->ioas_id, race.iova, 0);
-		ASSERT_EQ(0, pthread_join(thread, NULL));
-		EXPECT_EQ(EINVAL, race.error);
-		test_ioctl_ioas_unmap(race.iova, PAGE_SIZE * 4);
-		close(dfd);
-	}
-}
-
-static void *race_revoke_extents(void *arg)
-{
-	struct race_revoke *race = arg;
-	struct iommu_pa_extent extents[2];
-	__u64 length;
-	__u64 phys;
-	__u32 num;
-
-	/* A byte that stays, and then the dma-buf until it is gone */
-	do {
-		length = 0;
-		num = 2;
-		if (_test_ioctl_ioas_get_extents(race->fd, race->ioas_id,
-						 race->iova - 1, &length, &phys,
-						 extents, &num)) {
-			__atomic_store_n(&race->error, errno, __ATOMIC_RELAXED);
-			return NULL;
-		}
-		__atomic_add_fetch(&race->found, 1, __ATOMIC_RELAXED);
-	} while (num == 2 && length == PAGE_SIZE * 4 + 1 &&
-		 extents[0].length == 1 && extents[1].phys == race->phys &&
-		 extents[1].length == PAGE_SIZE * 4);
-	if (num != 1 || length != 1 || extents[0].length != 1)
-		__atomic_store_n(&race->error, EILSEQ, __ATOMIC_RELAXED);
-	return NULL;
-}
-
-TEST_F(noiommu, extents_revoke_race)
-{
-	const __u64 iova = TEST_IOVA + PAGE_SIZE;
-	const struct area areas[] = { { TEST_IOVA, buffer, PAGE_SIZE } };
-	int i;
-
-	test_ioctl_ioas_map_fixed(buffer, PAGE_SIZE, TEST_IOVA);
-	for (i = 0; i != 20; i++) {
-		struct race_revoke race = {
-			.fd = self->fd,
-			.ioas_id = self->ioas_id,
-			.iova = iova,
-		};
-		__u64 length = 0;
-		pthread_t thread;
-		int dfd;
-
-		test_cmd_get_dmabuf(PAGE_SIZE * 4, &dfd);
-		test_ioctl_ioas_map_fixed_file(dfd, 0, PAGE_SIZE * 4, iova);
-		test_ioctl_ioas_get_pa(self->ioas_id, iova, &length,
-				       &race.phys);
-		test_cmd_dmabuf_check_pa(dfd, 0, race.phys);
-
-		ASSERT_EQ(0, pthread_create(&thread, NULL, race_revoke_extents,
-					    &race));
-		while (!__atomic_load_n(&race.found, __ATOMIC_RELAXED) &&
-		       !__atomic_load_n(&race.error, __ATOMIC_RELAXED))
-			;
-		test_cmd_revoke_dmabuf(dfd, true);
-		/* Not even once after the revoke has returned */
-		check_extents(self->ioas_id, areas, 1, TEST_IOVA, 0, 2);
-		ASSERT_EQ(0, pthread_join(thread, NULL));
-		EXPECT_EQ(0, race.error);
-		test_ioctl_ioas_unmap(iova, PAGE_SIZE * 4);
-		close(dfd);
-	}
 }
 
 TEST_HARNESS_MAIN
