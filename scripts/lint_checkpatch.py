@@ -28,6 +28,8 @@ ACCEPTED = (
              "TP_STRUCT__entry() and its like are laid out as in every header there"),
     Accepted("OPEN_ENDED_LINE", "include/trace/events/",
              "TP_STRUCT__entry( ends its line, as in every header there"),
+    Accepted("AVOID_EXTERNS", "tools/testing/selftests/vfio/lib/vfio_pci_driver.c",
+             "every driver's ops are declared there, and nowhere else"),
 )
 
 
