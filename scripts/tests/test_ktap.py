@@ -5,7 +5,7 @@ from unittest import mock
 import ktap
 import settings
 
-TREE = settings.from_environment({}).source
+TREE = settings.from_environment().source  # parsers differ from base to base
 HARNESS = """\
 TAP version 13
 1..3
@@ -70,6 +70,19 @@ class Ktap(unittest.TestCase):
         counts, failed, _ = ktap.Parser(TREE).parse(text)
         self.assertEqual(str(counts), "2 passed, 1 failed, 0 skipped")
         self.assertEqual(failed, ["two"])
+
+
+class Quiet(unittest.TestCase):
+    def test_a_parser_that_is_given_a_printer(self):
+        parser = mock.Mock()
+        ktap.quiet(parser, mock.Mock(null_printer="null"))(["line"])
+        parser.parse_run_tests.assert_called_once_with(["line"], "null")
+
+    def test_a_parser_that_has_a_printer_of_its_own(self):
+        parser, printer = mock.Mock(), mock.Mock(spec=["Printer"])
+        ktap.quiet(parser, printer)(["line"])
+        parser.parse_run_tests.assert_called_once_with(["line"])
+        self.assertIs(parser.stdout, printer.Printer.return_value)
 
 
 class Counts(unittest.TestCase):

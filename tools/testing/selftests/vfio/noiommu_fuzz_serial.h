@@ -1290,6 +1290,13 @@ static inline bool step_lookup(struct serial *s)
  * Steps: the device
  */
 
+/* For ioctls that look at no more than they know of */
+static inline void serial_choose_vfio_passing(struct serial *s)
+{
+	if (s->passing == PASS_CUT || s->passing == PASS_LONG_DIRTY)
+		s->passing = PASS_BAD_POINTER;
+}
+
 static inline int bind_expect(struct serial *s, struct serial_file *file,
 			      const struct vfio_device_bind_iommufd *args,
 			      struct m_ictx *ictx, u32 *id)
@@ -1353,13 +1360,6 @@ static inline bool step_bind(struct serial *s)
 
 	return serial_check(s, expected, ret) &&
 		(ret || serial_check_out(s, "device", id, args.out_devid));
-}
-
-/* These two look at no more than they know of */
-static inline void serial_choose_vfio_passing(struct serial *s)
-{
-	if (s->passing == PASS_CUT || s->passing == PASS_LONG_DIRTY)
-		s->passing = PASS_BAD_POINTER;
 }
 
 static inline int attach_expect(struct serial *s, struct serial_file *file,
