@@ -21,9 +21,7 @@ BASES = {
         "absent": "without the feature 7.3 knows the ioctl, and 7.2 does not",
     }),
     "v6.12": Base(("trixie", "bookworm-backports"), without={
-        "memory": "it maps files, which iommufd of 6.12 cannot",
         "iommufd_noiommu_file": "it maps files, which iommufd of 6.12 cannot",
-        "fuzz": "its model is of iommufd with files and PASIDs, which 6.12 has not",
     }),
 }
 DEFAULT = next(iter(BASES))

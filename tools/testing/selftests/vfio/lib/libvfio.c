@@ -13,6 +13,23 @@
 
 extern const struct vfio_pci_driver_ops edu_ops;
 
+void *mmap_reserve(size_t size, size_t align, size_t offset)
+{
+	char *vaddr, *found;
+
+	vaddr = mmap(NULL, size + align, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+		     -1, 0);
+	VFIO_ASSERT_NE(vaddr, MAP_FAILED);
+
+	/* What is in front of it goes, what is behind it as well */
+	found = vaddr + (offset - (uintptr_t)vaddr) % align;
+	if (found != vaddr)
+		VFIO_ASSERT_EQ(munmap(vaddr, found - vaddr), 0);
+	VFIO_ASSERT_EQ(munmap(found + size, vaddr + align - found), 0);
+
+	return found;
+}
+
 static bool is_bdf(const char *str)
 {
 	unsigned int domain, bus, slot, func;

@@ -71,6 +71,9 @@
 #define dev_err(_dev, _fmt, ...) \
 	fprintf(stderr, "%s: " _fmt, (_dev)->bdf, ##__VA_ARGS__)
 
+/* Address space without access, at @offset past a multiple of @align */
+void *mmap_reserve(size_t size, size_t align, size_t offset);
+
 /* Registers of a device */
 static inline u32 readl(const void *addr)
 {
