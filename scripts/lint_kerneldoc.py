@@ -38,11 +38,17 @@ def warnings(repo, commit, files):
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(repo.blob(commit, path))
         done = subprocess.run(
-            ["python3", f"{repo.path}/tools/docs/kernel-doc", "-none", "-Werror", *files],
-            cwd=folder, env={**environment(), "PYTHONDONTWRITEBYTECODE": "1"},
+            [*program(repo.path), "-none", "-Werror", *files], cwd=folder,
+            env={**environment(), "PYTHONDONTWRITEBYTECODE": "1"},
             stdin=subprocess.DEVNULL, capture_output=True, text=True)
     found = lint_warnings.of_kernel_doc(done.stdout + done.stderr)
     if bool(done.returncode) != bool(found):
         raise Failure(f"cannot read what kernel-doc says, status {done.returncode}: "
                       + (done.stderr or done.stdout)[-500:])
     return found
+
+
+def program(tree):
+    """The one in Python, or that of Linux 6.12."""
+    new = pathlib.Path(tree, "tools/docs/kernel-doc")
+    return ("python3", str(new)) if new.exists() else ("perl", f"{tree}/scripts/kernel-doc")

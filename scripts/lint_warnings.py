@@ -7,6 +7,7 @@ import re
 COMPILER = re.compile(r"^([^\s:][^:\n]*):\d+(?::\d+)?: (?:(warning|error|fatal error): |)(.*)$")
 OBJTOOL = re.compile(r"^(\S+\.o): (?:warning|error): objtool: (.*)$")
 KERNEL_DOC = re.compile(r"^(?:Warning|Error): ([^:\s]+):(?:\d+:?)? *(.*)$")
+KERNEL_DOC_PERL = re.compile(r"^([^:\s]+):\d+: (?:warning|error): (.*)$")
 SPHINX = re.compile(r"^(?:(\S.*?): )?((?:WARNING|ERROR|CRITICAL|SEVERE): .*)$")
 
 
@@ -28,7 +29,7 @@ def of_kernel_doc(text):
     """Likewise of kernel-doc, which names the file as it was given."""
     found = set()
     for line in text.splitlines():
-        match = KERNEL_DOC.match(line)
+        match = KERNEL_DOC.match(line) or KERNEL_DOC_PERL.match(line)
         if match:
             found.add(f"{match[1]}: {match[2]}")
     return found

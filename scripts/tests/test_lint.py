@@ -51,6 +51,13 @@ class Warnings(unittest.TestCase):
             "Warning: a/b.h:297 bad line: \n2 warnings as errors\n"),
             {"a/b.h: struct member 'x' not described in 's'", "a/b.h: bad line: "})
 
+    def test_kernel_doc_in_perl(self):
+        self.assertEqual(lint_warnings.of_kernel_doc(
+            "a/b.c:12: warning: Function parameter or struct member 'x' not described\n"
+            "a/b.c:7: error: Cannot parse typedef!\n1 warnings as Errors\n"),
+            {"a/b.c: Function parameter or struct member 'x' not described",
+             "a/b.c: Cannot parse typedef!"})
+
     def test_sphinx(self):
         self.assertEqual(lint_warnings.of_sphinx(
             f"Using alabaster theme\nWARNING: dot(1) not found\n"
