@@ -16,23 +16,24 @@ SCRIPT = "scripts/get_maintainer.pl"
 LIKE_A_TREE = ("COPYING", "CREDITS", "Kbuild", "Makefile", "README", "Documentation", "arch",
                "include", "drivers", "fs", "init", "ipc", "kernel", "lib", "scripts", ".git")
 
-# Added files that are another entry's: they are about all that is in their folder
-OTHERS = {
-    "tools/testing/selftests/vfio/config": "VFIO SELFTESTS",
-    "tools/testing/selftests/vfio/settings": "VFIO SELFTESTS",
-}
+# Added files that are another entry's: they are about all that is in their folder,
+# which the second has where the first is not there yet
+OTHERS = ("VFIO SELFTESTS", "KERNEL SELFTEST FRAMEWORK")
+FOLDER = "tools/testing/selftests/vfio/"
+OF_FOLDER = {FOLDER + name for name in (".gitignore", "Makefile", "config", "settings",
+                                        "lib/include/libvfio.h", "lib/libvfio.c")}
 
 
 def results(repo, commits, entry):
     """[(name, problem)] of the entry and of each file that the series adds."""
     title = entry.split("\n", 1)[0]
     added = lint_commits.added_by(commits)
+    other = next(name for name in OTHERS if not occurrence(repo, name))
     progress = Progress("get_maintainer")
     return [("get_maintainer: self-test of the entry", self_test(repo, entry)),
             ("get_maintainer: the entry stands once", occurrence(repo, title)),
-            *lint_commits.each(lambda path: (f"get_maintainer: {path}",
-                                             unowned(repo, path, OTHERS.get(path, title))),
-                                added, progress)]
+            *lint_commits.each(lambda path: (f"get_maintainer: {path}", unowned(
+                repo, path, other if path in OF_FOLDER else title)), added, progress)]
 
 
 def self_test(repo, entry):
