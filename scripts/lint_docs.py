@@ -9,6 +9,7 @@ import shutil
 import subprocess
 
 import lint_commits
+import lint_kerneldoc
 import lint_warnings
 from kernel import environment, tool_version
 from ui import Failure, Progress
@@ -69,6 +70,7 @@ def build(worktree, documents):
                "-D", f"kerneldoc_srctree={tree}", "-D", f"include_patterns={','.join(names)}",
                "-D", "exclude_patterns=netlink/**",
                "-D", f"root_doc={names[0].removesuffix('.rst')}",
+               *kerneldoc_option(tree),
                "-c", f"{tree}/Documentation", f"{tree}/Documentation", f"{out}/html"]
     env = {**environment(), "srctree": str(tree), "KERNELVERSION": "", "KERNELRELEASE": "",
            "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8"}
@@ -80,6 +82,12 @@ def build(worktree, documents):
     if done.returncode or not all(path.exists() for path in made):
         raise Failure("cannot build the documents", log)
     return lint_warnings.of_sphinx(done.stdout + done.stderr, tree)
+
+
+def kerneldoc_option(tree):
+    """Sphinx runs the script of Linux 6.12, and imports later ones."""
+    interpreter, script = lint_kerneldoc.program(tree)
+    return ["-D", f"kerneldoc_bin={script}"] if interpreter == "perl" else []
 
 
 def is_elsewhere(tree, line):
@@ -96,10 +104,12 @@ def is_elsewhere(tree, line):
 
 def abi(worktree, path):
     """What the tree's own reader of ABI files says of one, which is checked out."""
-    done = subprocess.run(["python3", "tools/docs/get_abi.py", "--dir", ABI.rstrip("/"),
-                           "validate"], cwd=worktree.path, env=environment(),
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    new, old = "tools/docs/get_abi.py", "scripts/get_abi.pl"
+    command = ["python3", new] if (worktree.path / new).exists() else ["perl", old]
+    done = subprocess.run([*command, "--dir", ABI.rstrip("/"), "validate"], cwd=worktree.path,
+                          env=environment(), stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True)
     lines = [line for line in (done.stdout + done.stderr).splitlines() if path in line]
     if done.returncode:
-        lines.append(f"get_abi.py ended with status {done.returncode}")
+        lines.append(f"{command[1]} ended with status {done.returncode}")
     return "\n".join(lines)
