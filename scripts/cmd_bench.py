@@ -72,7 +72,7 @@ def report(settings, folder, results, without):
     ours, peer = results["ours"], results["peer"]
     counts = {which: figures.Figures(result["instructions"])
               for which, result in results.items()}
-    rows = costtable.rows(counts["ours"], counts["peer"])
+    rows = costtable.rows(counts["ours"], counts["peer"], bases.of(settings.base).leeway)
     rows += costtable.text_rows(ours["text"], peer["text"])
     parallel = costtable.parallel_rows(*(figures.Figures(result["lookups a second"])
                                          for result in (ours, peer)))

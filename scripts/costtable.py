@@ -53,10 +53,13 @@ def ratio(theirs, ours):
     return f"{times:,.0f}×" if times >= 10 else f"{times:.1f}×"
 
 
-def rows(ours, peer):
-    """Of two kernels' Figures. What concerns pagemap is the peer's."""
-    return [*list_rows(ours, peer), *call_rows(ours, peer), *mapping_rows(ours, peer),
-            *other_rows(ours, peer)]
+def rows(ours, peer, leeway=1):
+    """Of two kernels' Figures, with so many times the budgets. What concerns pagemap
+    is the peer's."""
+    found = [*list_rows(ours, peer), *call_rows(ours, peer), *mapping_rows(ours, peer),
+             *other_rows(ours, peer)]
+    return [dataclasses.replace(row, budget=row.budget and row.budget * leeway)
+            for row in found]
 
 
 def list_rows(ours, peer):

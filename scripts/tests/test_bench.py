@@ -89,9 +89,10 @@ class PerPage(unittest.TestCase):
 
 
 class Table(unittest.TestCase):
-    def rows(self, **changes):
+    def rows(self, leeway=1, **changes):
         ours = Figures({**our_values(), **changes})
-        return {row.name: row for row in costtable.rows(ours, Figures(peer_values()))}
+        return {row.name: row
+                for row in costtable.rows(ours, Figures(peer_values()), leeway)}
 
     def over(self, **changes):
         return [name for name, row in self.rows(**changes).items() if row.over()]
@@ -111,6 +112,12 @@ class Table(unittest.TestCase):
                          ["map, scattered, a page"])
         self.assertEqual(self.over(**made("hugetlb2m", 64 * MIB, extents=1.01, run=2)),
                          ["address list, hugetlb, a page"])
+
+    def test_a_base_that_may_cost_more(self):
+        self.assertEqual(self.over(leeway=1.5, **{"call/get_pa": 1125}), [])
+        self.assertEqual(self.over(leeway=1.5, **{"call/get_pa": 1126}),
+                         ["one page, one call"])
+        self.assertIsNone(self.rows(leeway=1.5)["an ioctl that is refused"].budget)
 
     def test_without_extents(self):
         row = self.rows(**made("scattered", 16 * MIB, extents=None))[

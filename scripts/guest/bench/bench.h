@@ -48,6 +48,19 @@ struct get_pa {
 #define GET_PA_SIZE		offsetof(struct get_pa, num_extents)
 #define GET_PA_EXTENTS_SIZE	sizeof(struct get_pa)
 
+/* Likewise of IOMMU_IOAS_MAP_FILE, which headers of Linux 6.12 do not have */
+struct map_file {
+	__u32 size;
+	__u32 flags;
+	__u32 ioas_id;
+	__s32 fd;
+	__aligned_u64 start;
+	__aligned_u64 length;
+	__aligned_u64 iova;
+};
+
+#define MAP_FILE_CMD		_IO(IOMMUFD_TYPE, 0x8f)
+
 /* Physically contiguous memory; the kernel's extents have the same layout. */
 struct run {
 	__aligned_u64 phys;

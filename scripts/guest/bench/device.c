@@ -84,14 +84,14 @@ void device_close(struct device *dev)
 
 static int map_memfd(struct device *dev, const struct buffer *buf, size_t size)
 {
-	struct iommu_ioas_map_file cmd = {
+	struct map_file cmd = {
 		.size = sizeof(cmd),
 		.flags = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE,
 		.ioas_id = dev->ioas_id,
 		.fd = buf->fd,
 		.length = size,
 	};
-	int ret = ioctl(dev->iommufd, IOMMU_IOAS_MAP_FILE, &cmd);
+	int ret = ioctl(dev->iommufd, MAP_FILE_CMD, &cmd);
 
 	dev->iova = cmd.iova;
 	return ret;
@@ -167,8 +167,7 @@ bool has_extents(struct device *dev)
 
 bool has_map_file(struct device *dev)
 {
-	struct iommu_ioas_map_file cmd = { .size = sizeof(cmd), .fd = -1 };
+	struct map_file cmd = { .size = sizeof(cmd), .fd = -1 };
 
-	return !ioctl(dev->iommufd, IOMMU_IOAS_MAP_FILE, &cmd) ||
-	       errno != ENOTTY;
+	return !ioctl(dev->iommufd, MAP_FILE_CMD, &cmd) || errno != ENOTTY;
 }
