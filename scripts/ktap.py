@@ -10,7 +10,7 @@ import sys
 
 HEADER = re.compile(r"^(?:K?TAP) version \d+\s*$", re.M)
 PLAN = re.compile(r"^1\.\.\d+", re.M)
-SKIPPED = re.compile(r"^\s*ok \d+ (?:- )?(.*?) # SKIP ?(.*)$", re.M)
+SKIPPED = re.compile(r"^\s*(?:not )?ok \d+ (?:- )?(.*?) # SKIP ?(.*)$", re.M)
 
 
 @dataclasses.dataclass

@@ -104,12 +104,11 @@ def is_elsewhere(tree, line):
 
 def abi(worktree, path):
     """What the tree's own reader of ABI files says of one, which is checked out."""
-    new, old = "tools/docs/get_abi.py", "scripts/get_abi.pl"
-    command = ["python3", new] if (worktree.path / new).exists() else ["perl", old]
+    command = lint_kerneldoc.tool(worktree.path, "tools/docs/get_abi.py", "scripts/get_abi.pl")
     done = subprocess.run([*command, "--dir", ABI.rstrip("/"), "validate"], cwd=worktree.path,
                           env=environment(), stdin=subprocess.DEVNULL,
                           capture_output=True, text=True)
     lines = [line for line in (done.stdout + done.stderr).splitlines() if path in line]
     if done.returncode:
-        lines.append(f"{command[1]} ended with status {done.returncode}")
+        lines.append(f"{' '.join(command)} ended with status {done.returncode}")
     return "\n".join(lines)

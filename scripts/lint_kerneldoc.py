@@ -49,6 +49,10 @@ def warnings(repo, commit, files):
 
 
 def program(tree):
-    """The one in Python, or that of Linux 6.12."""
-    new = pathlib.Path(tree, "tools/docs/kernel-doc")
-    return ("python3", str(new)) if new.exists() else ("perl", f"{tree}/scripts/kernel-doc")
+    return tool(tree, "tools/docs/kernel-doc", "scripts/kernel-doc")
+
+
+def tool(tree, python, perl):
+    """(interpreter, path) of a tool for documents, which are in Perl in Linux 6.12."""
+    new, old = pathlib.Path(tree, python), pathlib.Path(tree, perl)
+    return ("python3", str(new)) if new.exists() else ("perl", str(old))

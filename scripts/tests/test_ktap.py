@@ -36,6 +36,10 @@ class Ktap(unittest.TestCase):
         self.assertEqual(str(counts), "3 passed, 0 failed, 1 skipped")
         self.assertEqual((failed, skips), ([], {"global.two": "no hugepages"}))
 
+    def test_a_skip_that_is_not_ok(self):
+        self.assertEqual(self.parse(GOOD.replace("ok 2", "not ok 2"), 0)[2],
+                         {"global.two": "no hugepages"})
+
     def test_a_failed_test(self):
         counts, failed, _ = self.parse(HARNESS.format(third="not ok 3 global.three"), 1)
         self.assertEqual(str(counts), "2 passed, 1 failed, 1 skipped")
