@@ -8,6 +8,7 @@ COMMANDS := run check check-long kernel shell vm series refresh tree bench \
 
 help:
 	@cat scripts/help.txt
+	@sed -n 's/^range: \(.*\) \(.*\)/                  Linux \1 to \2/p' patches/*/series
 
 $(COMMANDS): deps
 	@python3 -B scripts/project.py $@

@@ -9,7 +9,8 @@ import re
 import shutil
 import subprocess
 
-from ui import Failure, Progress
+import versions
+from ui import Failure, Progress, say
 
 SOURCE_SUITES = ("sid", "forky")               # where the newest tools are
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -24,20 +25,60 @@ class NotOffered(Failure):
                          "name a kernel tree or tarball with LINUX=", log)
 
 
-def fetch(version, folder, suites):
-    """The newest linux-source tarball of a version like 7.2 in some of the
-    archive's suites."""
-    tarball = folder / f"linux-source-{version}.tar.xz"
-    if tarball.exists():
+class Offers:
+    """The linux-source packages of a version like 7.2 in some of the archive's
+    suites, and their tarballs in a folder."""
+
+    def __init__(self, version, folder, suites):
+        self.version, self.folder, self.suites = version, folder, suites
+        self.package = f"linux-source-{version}"
+        self.apt = None
+
+    def __enter__(self):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(self, *_):
+        if self.apt:
+            shutil.rmtree(self.apt.folder)
+
+    def versions(self):
+        """All that the archive offers, the newest first: {6.12.117: that of the
+        package}. Where it cannot be asked, those that have been fetched."""
+        try:
+            self.ask()
+        except Failure:
+            fetched = self.fetched()
+            if not fetched:
+                raise
+            say("the archive cannot be asked: going on with what was fetched before")
+            return fetched
+        found = {}
+        for package in offered(self.apt.run("apt-cache", "madison", self.package).stdout,
+                               self.version):
+            found.setdefault(versions.upstream(package), package)
+        if not found:
+            raise NotOffered(self.version, self.suites, self.apt.log)
+        return found
+
+    def ask(self):
+        apt = Apt(self.folder / f"apt-{self.version}", mirror(), self.suites)
+        apt.update()
+        self.apt = apt
+
+    def fetched(self):
+        """{version: '' for its package} of the tarballs that are here."""
+        found = [file.name.removeprefix("linux-").removesuffix(".tar.xz")
+                 for file in self.folder.glob(f"linux-{self.version}.*.tar.xz")]
+        return {version: "" for version in sorted(found, key=versions.key, reverse=True)}
+
+    def fetch(self, version, package):
+        """The tarball of one of the versions."""
+        tarball = self.folder / f"linux-{version}.tar.xz"
+        if not tarball.exists():
+            unpack(self.apt.download(f"{self.package}={package}"),
+                   f"./usr/src/{self.package}.tar.xz", tarball)
         return tarball
-    folder.mkdir(parents=True, exist_ok=True)
-    apt = Apt(folder / "apt", mirror(), suites)
-    apt.update()
-    package, size = apt.newest(f"linux-source-{version}", version)
-    deb = apt.download(package, size)
-    unpack(deb, tarball)
-    shutil.rmtree(folder / "apt")
-    return tarball
 
 
 def fetch_source(name, folder):
@@ -72,10 +113,12 @@ def choose_mirror(listing):
                   "name a kernel tree or tarball with LINUX=")
 
 
-def newest_version(listing, version):
-    """The highest sublevel of a version in the output of apt-cache madison."""
-    found = re.findall(rf"\| *({re.escape(version)}\.(\d+)\S*) *\|", listing)
-    return max(found, key=lambda match: int(match[1]))[0] if found else None
+def offered(listing, version):
+    """The packages' versions in the output of apt-cache madison that are of a
+    kernel's version, the newest first."""
+    found = re.findall(rf"\| *({re.escape(version)}\.\d+\S*) *\|", listing)
+    return sorted(set(found), key=lambda package: (versions.key(package), package),
+                  reverse=True)
 
 
 INDEXES = {"deb": "Packages", "deb-src": "Sources"}
@@ -118,17 +161,14 @@ class Apt:
             raise Failure("cannot read Debian's package lists", self.log)
         progress.done("not all suites could be read" if result.returncode else "done")
 
-    def newest(self, name, version):
-        """(name=version, bytes) of the newest package."""
-        found = newest_version(self.run("apt-cache", "madison", name).stdout, version)
-        if not found:
-            raise NotOffered(version, self.suites, self.log)
-        package = f"{name}={found}"
+    def size(self, package):
+        """In bytes, or 0 if apt does not say."""
         uris = self.run("apt-get", "download", "--print-uris", package).stdout
-        size = re.search(r"\.deb (\d+) ", uris)
-        return package, int(size.group(1)) if size else 0
+        found = re.search(r"\.deb (\d+) ", uris)
+        return int(found.group(1)) if found else 0
 
-    def download(self, package, size=0):
+    def download(self, package):
+        size = self.size(package)
         progress = Progress(f"fetch {package}")
         folder = self.folder / "deb"
         with open(self.log, "a") as log:
@@ -142,7 +182,7 @@ class Apt:
                     progress.update(f"{fetched(self.folder) >> 20} of {size >> 20} MB" if size
                                     else "")
         debs = list(folder.glob("*.deb"))
-        if process.returncode or not debs:
+        if process.returncode or len(debs) != 1:
             raise Failure(f"cannot fetch {package}", self.log)
         progress.done(f"{size >> 20} MB" if size else "done")
         return debs[0]
@@ -160,14 +200,15 @@ def fetched(folder):
     return max(sizes)
 
 
-def unpack(deb, tarball):
-    """Takes the source tarball out of the package."""
-    partial = tarball.with_name("partial")
+def unpack(deb, member, target):
+    """Takes one file out of a package, which is no longer needed then."""
+    partial = target.with_name(target.name + ".partial")
     with open(partial, "wb") as output, \
          subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(deb)],
                           stdout=subprocess.PIPE) as reader:
-        writer = subprocess.run(["tar", "-x", "-O", f"./usr/src/{tarball.name}"],
-                                stdin=reader.stdout, stdout=output)
+        writer = subprocess.run(["tar", "-x", "-O", member], stdin=reader.stdout,
+                                stdout=output)
     if reader.wait() or writer.returncode:
-        raise Failure(f"{deb.name} holds no {tarball.name}")
-    partial.rename(tarball)
+        raise Failure(f"{deb.name} holds no {member}")
+    deb.unlink()
+    partial.rename(target)

@@ -4,6 +4,7 @@
 import shutil
 
 import export
+import versions
 from series import Series
 from ui import say
 
@@ -17,7 +18,20 @@ def main(settings):
     for name, text in mails.items():
         (folder / name).write_text(text)
     mbox = folder.with_name(f"{settings.base}.mbox")
-    mbox.write_text("".join(text + "\n" for name, text in mails.items()
-                            if name != export.COVER))
+    mbox.write_text(export.mbox(text for name, text in mails.items() if name != export.COVER))
     say(f"{len(mails) - 1} patches and a cover letter in {settings.relative(folder)}, "
         f"the patches in one file for git am: {settings.relative(mbox)}")
+    say(f"for {versions.words(series.range())}")
+    write_older(settings, series, mbox)
+
+
+def write_older(settings, series, mbox):
+    """What versions of the base need first that lack something of the later ones."""
+    file = mbox.with_name(f"{series.base}-older.mbox")
+    older = export.older_mails_of(series)
+    if not older:
+        file.unlink(missing_ok=True)
+        return
+    file.write_text(export.mbox(older))
+    say(f"older ones of these need {settings.relative(file)} first: git am refuses it on a "
+        "tree that needs it not")

@@ -111,6 +111,7 @@ needed() {
 	command python3 python3
 	command git git
 	command gcc gcc
+	command ccache ccache
 	command make make
 	command flex flex
 	command bison bison

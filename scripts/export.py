@@ -25,6 +25,19 @@ def mails_of(series):
     return result
 
 
+def older_mails_of(series):
+    """[complete mail] of the patches for versions that have not yet what they bring."""
+    older = series.older()
+    return [mails.render(patch.mail, f"[PATCH older {number}/{len(older)}]",
+                         diffs.stat(patch.mail.diff)) + SIGNATURE
+            for number, patch in enumerate(older, 1)]
+
+
+def mbox(texts):
+    """One file of many mails, for git am."""
+    return "".join(text + "\n" for text in texts)
+
+
 def cover(series, full, tag):
     """The cover letter: the stored text, then who wrote what, then the stat of
     the whole. Its date is that of the newest patch."""

@@ -13,8 +13,10 @@ import kconfig
 import series
 import tree
 from lock import exclusive
+from settings import TOP
 from ui import Failure, Progress
 
+CCACHE = "/usr/lib/ccache"   # Debian's: the names of all compilers that are installed
 STEP = re.compile(rb"^  (?:CC|AS|AR|LD|HOSTCC|HOSTLD|UPD|VDSO|OBJCOPY|SYSTBL|GEN|LDS) ")
 
 
@@ -31,7 +33,10 @@ class Kernel:
         self.image = self.out / self.arch.image
 
     def environment(self):
-        return {**environment(), **self.arch.variables}
+        # ccache makes paths relative, so that another checkout has the same objects;
+        # what the kernel says of itself stays the file's name in the tree
+        names = f"-fmacro-prefix-map=../{self.tree.name}/="
+        return {**environment(), **self.arch.variables, "KCPPFLAGS": names}
 
     def log(self, step):
         return self.settings.work / f"{self.set.name}-{step}.log"
@@ -152,10 +157,14 @@ def make_objects(tree, env, log, progress, arguments, total=0):
 
 def environment():
     """The same kernel wherever it is built: nothing of the user's environment
-    that kbuild would take as a setting."""
-    kept = {key: os.environ[key] for key in ("PATH", "HOME", "TMPDIR", "TERM")
-            if key in os.environ}
-    return {**kept, "LC_ALL": "C", "LOCALVERSION": "", "KBUILD_BUILD_USER": "build",
+    that kbuild would take as a setting. Compilers are those of ccache, whose cache
+    is where the user has it."""
+    kept = {key: os.environ[key] for key in ("PATH", "HOME", "TMPDIR", "TERM",
+                                             "XDG_CACHE_HOME", "CCACHE_DIR", "CCACHE_DISABLE",
+                                             "CCACHE_MAXSIZE") if key in os.environ}
+    return {**kept, "PATH": f"{CCACHE}:{kept.get('PATH', os.defpath)}",
+            "CCACHE_BASEDIR": str(TOP / "build"),
+            "LC_ALL": "C", "LOCALVERSION": "", "KBUILD_BUILD_USER": "build",
             "KBUILD_BUILD_HOST": "host", "KBUILD_BUILD_TIMESTAMP": "1970-01-01",
             "GIT_OPTIONAL_LOCKS": "0"}
 

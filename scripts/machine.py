@@ -16,8 +16,11 @@ COMMAND_LINE = ("console={console} loglevel=7 panic=-1 oops=panic panic_print=0x
                 "hung_task_panic=1 softlockup_panic=1")
 
 # Where the host is busy, an emulated timer comes too late for the kernel's test
-# of it, which ends in a panic
-X86_APPEND = "unknown_nmi_panic no_timer_check"
+# of it, which ends in a panic. And without tsc=reliable Linux 7.2 may stop before
+# init: its clocksource watchdog waits for another processor with interrupts off, and
+# holds the lock that this one may be after to register a clocksource. It gives up
+# after 50 us of a clock, which until then is jiffies, and these stand still meanwhile.
+X86_APPEND = "unknown_nmi_panic no_timer_check tsc=reliable"
 
 NVME = "0000:00:04.0"
 EDU = "0000:00:05.0"

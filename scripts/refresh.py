@@ -7,6 +7,7 @@ import pathlib
 import diffs
 import mails
 import maintainers
+import versions
 from gitrepo import DIFF, Repo
 from series import Patch, Series
 from sharing import Sharing
@@ -22,19 +23,61 @@ def refresh(series, tree):
     repo = Repo(tree)
     base = repo.commit_id(BASE_REF) or root_of(repo)
     refuse_edits(repo)
-    patches, files, bringer = [], {}, {}
-    for number, commit in enumerate(commits(repo, base), 1):
-        patch, overlay = read_commit(repo, commit, number, bringer)
-        patches.append(patch)
-        files.update(overlay)
-    refuse_blanks(patches, files)
+    names = series.older_names() if series.file.exists() else []
+    older, patches, files, bringer = {}, [], {}, {}
+    for commit in commits(repo, base):
+        patch, overlay = read_commit(repo, commit, len(patches) + 1, bringer)
+        if older_name(patch) in names:
+            refuse_files(patch, overlay)
+            older[older_name(patch)] = patch.mail
+        else:
+            patches.append(patch)
+            files.update(overlay)
+    refuse_blanks([*patches, *(Patch(name, [], mail) for name, mail in older.items())], files)
     sharing = Sharing(series)
     own = sharing.share(patches, files)
     carried, notes = sharing.carry(own)
-    write(series, patches, own)
+    known = extended(series.range() if series.file.exists() else (), version_of(repo, base))
+    write(series, patches, own, head(known, names))
+    for name, mail in older.items():
+        write_patch(series.folder / name, mail)
     for other, patch in carried:
         write_patch(other.folder / patch.name, patch.mail)
     return patches, notes
+
+
+def older_name(patch):
+    """What a patch is called that later versions of the base have themselves. One
+    becomes that when the series file names it in an `older:` line."""
+    return f"older-{mails.slug(patch.mail.subject)}.patch"
+
+
+def refuse_files(patch, files):
+    if files:
+        raise Failure(f"{older_name(patch)} adds {', '.join(files)}: a patch for older versions "
+                      "only edits")
+
+
+def version_of(repo, commit):
+    """The kernel's, or '' if it is none."""
+    try:
+        makefile = repo.blob(commit, "Makefile").decode(errors="replace")
+    except Failure:
+        return ""
+    return versions.of_makefile(makefile)
+
+
+def extended(known, version):
+    """The range with a version in it."""
+    if not version or (known and versions.within(version, known)):
+        return known
+    ordered = sorted({*known, version}, key=versions.key)
+    return ordered[0], ordered[-1]
+
+
+def head(known, older):
+    """The first lines of the series file, which name no patch of the series."""
+    return ([f"range: {' '.join(known)}"] if known else []) + [f"older: {name}" for name in older]
 
 
 def root_of(repo):
@@ -132,15 +175,15 @@ def refuse_blanks(patches, files):
         raise Failure("blanks at the end of added lines or files:\n  " + "\n  ".join(bad[:20]))
 
 
-def write(series, patches, files):
+def write(series, patches, files, first):
     old = dict(series.entries()) if series.file.exists() else {}
     series.folder.mkdir(parents=True, exist_ok=True)
     for patch in patches:
         write_patch(series.folder / patch.name, patch.mail)
     for path, (content, executable) in files.items():
         write_overlay(series.top / path, content, executable)
-    series.file.write_text("".join(" ".join([patch.name, *patch.added]) + "\n"
-                                   for patch in patches))
+    lines = [*first, *(" ".join([patch.name, *patch.added]) for patch in patches)]
+    series.file.write_text("".join(f"{line}\n" for line in lines))
     kept = {patch.name for patch in patches}
     for stale in series.folder.glob("[0-9]*.patch"):
         if stale.name not in kept:

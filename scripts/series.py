@@ -2,7 +2,10 @@
 """The series as it is stored: patches/<base>/series, the patches, the overlay.
 
 A line of the series file names a patch and then the overlay files that it
-brings. MAINTAINERS among them means the entry, not the file.
+brings. MAINTAINERS among them means the entry, not the file. Lines with a colon
+say more: `range:` is followed by the first and the last version that the series is
+known to be good for, and `older:` by a patch in front of the others with what later
+versions of the base have themselves, where it is left out.
 
 The overlay is the same for every base. Where a base's file has to be otherwise,
 the patch that brings it holds the difference, as a diff from the overlay's.
@@ -25,6 +28,7 @@ class Patch:
     name: str
     added: list
     mail: mails.Mail
+    older: bool = False   # later versions of the base have it themselves
 
 
 def of(settings):
@@ -48,10 +52,13 @@ class NoSeries:
     def entries(self):
         return []
 
+    def range(self):
+        return ()
+
     def patches(self):
         return []
 
-    def full(self):
+    def with_older(self):
         return []
 
 
@@ -62,16 +69,33 @@ class Series:
         self.folder = self.top / "patches" / base
         self.file = self.folder / "series"
 
-    def entries(self):
-        """(patch name, added paths) of each line."""
+    def lines(self):
+        """The words of each line that says something."""
         try:
             lines = self.file.read_text().splitlines()
         except FileNotFoundError:
             raise Failure(f"no series for {self.base}: {self.file} is missing")
-        return [(words[0], words[1:]) for words in map(str.split, lines)
+        return [words for words in map(str.split, lines)
                 if words and not words[0].startswith("#")]
 
+    def entries(self):
+        """(patch name, added paths) of each patch of the series."""
+        return [(words[0], words[1:]) for words in self.lines()
+                if not words[0].endswith(":")]
+
+    def older(self):
+        """The patches in front, for versions that have not yet what they bring."""
+        return [Patch(name, [], self._read(name), older=True) for name in self.older_names()]
+
+    def older_names(self):
+        return [words[1] for words in self.lines() if words[0] == "older:"]
+
+    def range(self):
+        """(first, last) version that the series is known to be good for, or ()."""
+        return next((tuple(words[1:3]) for words in self.lines() if words[0] == "range:"), ())
+
     def patches(self):
+        """Those of the series itself: what is posted."""
         result, brought = [], {}
         for name, added in self.entries():
             for path in added:
@@ -96,8 +120,12 @@ class Series:
             raise Failure(f"{self.file} names the added file {path}, which does not exist")
 
     def full(self):
-        """Each patch with all that it does."""
+        """Each patch of the series with all that it does."""
         return [(patch, self.full_diff(patch)) for patch in self.patches()]
+
+    def with_older(self):
+        """The same, after those for older versions of the base."""
+        return [(patch, patch.mail.diff) for patch in self.older()] + self.full()
 
     def full_diff(self, patch):
         """What the patch does, added files and MAINTAINERS entry included."""

@@ -17,6 +17,7 @@ ACCELERATORS = ("auto", "kvm", "tcg")
 @dataclasses.dataclass
 class Settings:
     base: str           # v7.2: names patches/<base> and build/<base>
+    exact: str = ""     # 7.2.13: the version of it, if not the best that there is
     config: str = ""    # kernel config set; empty: the command's own
     accel: str = "auto"
     linux: str = ""     # the user's tree or tarball instead of Debian's
@@ -42,7 +43,8 @@ class Settings:
     @property
     def work(self):
         """Everything made for this base."""
-        return self.build / (f"{self.base}-plain" if self.plain else self.base)
+        name = f"v{self.exact}" if self.exact else self.base
+        return self.build / (f"{name}-plain" if self.plain else name)
 
     @property
     def source(self):
@@ -51,7 +53,11 @@ class Settings:
 
     def on(self, base):
         """The same for Debian's kernel of another base."""
-        return dataclasses.replace(self, base=base, linux="", tree="", fallbacks=())
+        return dataclasses.replace(self, base=base, exact="", linux="", tree="", fallbacks=())
+
+    def at(self, version):
+        """The same for one of the versions of this base that Debian offers."""
+        return dataclasses.replace(self, exact=version, linux="", tree="", fallbacks=())
 
     def without_series(self, base):
         """For Debian's kernel as it is, to compare with."""
@@ -64,8 +70,14 @@ class Settings:
 
 def from_environment(env=os.environ):
     base = "v" + env["BASE"].lstrip("v") if env.get("BASE") else bases.DEFAULT
-    if not re.fullmatch(r"v\d+\.\d+", base):
-        raise Failure(f"BASE={env['BASE']}: not a kernel version like {bases.DEFAULT[1:]}")
+    named = re.fullmatch(r"(v\d+\.\d+)(\.\d+)?", base)
+    if not named:
+        raise Failure(f"BASE={env['BASE']}: not a kernel version like {bases.DEFAULT[1:]} or "
+                      f"{bases.DEFAULT[1:]}.1")
+    base, exact = named[1], base[1:] if named[2] else ""
+    if exact and env.get("LINUX"):
+        raise Failure(f"BASE={env['BASE']}: with LINUX= the version is the tree's; "
+                      f"BASE={base[1:]} is enough")
     accel = env.get("ACCEL") or "auto"
     if accel not in ACCELERATORS:
         raise Failure(f"ACCEL={accel}: one of {', '.join(ACCELERATORS)}")
@@ -75,7 +87,7 @@ def from_environment(env=os.environ):
     timeout = env.get("TIMEOUT") or "0"
     if not timeout.isdigit():
         raise Failure(f"TIMEOUT={timeout}: not a number of seconds")
-    return Settings(base=base, config=env.get("CONFIG", ""), accel=accel,
+    return Settings(base=base, exact=exact, config=env.get("CONFIG", ""), accel=accel,
                     linux=env.get("LINUX", ""), run=env.get("RUN", ""),
                     args=env.get("ARGS", ""), machine=shape, timeout=int(timeout),
                     tree=env.get("TREE", ""), config_from=env.get("CONFIG_FROM", ""),

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The base: an unpatched kernel tree, from Debian or from the user (LINUX=)."""
 
+import contextlib
 import dataclasses
 import hashlib
 import os
 import pathlib
-import re
 import subprocess
 
 import aptsource
 import bases
+import series
+import versions
 from gitrepo import Repo
 from ui import Failure, Progress, say
 
@@ -17,9 +19,16 @@ LEFTOVERS = (".config", "include/config", "include/generated")
 
 
 class Base:
-    """Where a base comes from. `identity` tells two bases apart."""
+    """Where a base comes from. `identity` tells two bases apart. There may be
+    several versions of it to choose from."""
 
     identity = ""
+    choice = False
+
+    def candidates(self):
+        """What can be unpacked, the best first, as a context's value: for as long
+        as it lasts."""
+        return contextlib.nullcontext([self])
 
     def is_in(self, tree):
         try:
@@ -35,18 +44,43 @@ class Base:
 
 
 class Debian(Base):
-    """Debian's linux-source package. A tree that was made from it stays as it
-    is when a newer one appears; `make clean` starts over."""
+    """Debian's linux-source package: the newest that takes the series, or one that
+    the user named. A tree that was made from it stays as it is when a newer one
+    appears; `make clean` starts over."""
 
-    identity = "debian"
+    choice = True
 
     def __init__(self, settings):
         self.settings = settings
+        self.identity = f"debian {settings.exact}".strip()
+
+    @contextlib.contextmanager
+    def candidates(self):
+        wanted = self.settings.exact
+        with offers(self.settings) as found:
+            versions = found.versions()
+            if wanted and wanted not in versions:
+                raise Failure(f"Debian does not offer Linux {wanted}, but "
+                              + ", ".join(versions))
+            yield [Package(found, version, package) for version, package in versions.items()
+                   if version == (wanted or version)]
+
+
+def offers(settings):
+    """What Debian's archive has of a base."""
+    return aptsource.Offers(settings.version, settings.build / "download",
+                            bases.of(settings.base).archive)
+
+
+@dataclasses.dataclass
+class Package:
+    """One of Debian's."""
+    offers: aptsource.Offers
+    version: str
+    package: str
 
     def unpack(self, target):
-        tarball = aptsource.fetch(self.settings.version, self.settings.work / "download",
-                                  bases.of(self.settings.base).archive)
-        untar(tarball, target)
+        untar(self.offers.fetch(self.version, self.package), target)
 
 
 class Tarball(Base):
@@ -103,7 +137,7 @@ def choose(settings):
         return Tarball(path)
     if not path.is_dir():
         raise Failure(f"LINUX={settings.linux}: no such folder or file")
-    check_version(path, settings.version)
+    check_version(path, settings.version, series.of(settings).range())
     if (path / ".git").exists():
         return GitTree(path)
     return PlainTree(path)
@@ -119,24 +153,29 @@ def fall_back(settings, missing):
     return dataclasses.replace(settings, base=base, fallbacks=tuple(rest))
 
 
+def forget(tree):
+    """Has a made tree be made anew, from the base that is best then."""
+    (git_folder(tree) / "base-from").unlink()
+
+
 def git_folder(tree):
     return pathlib.Path(tree) / ".git"
 
 
-def check_version(tree, wanted):
-    """The tree's full version; an error if it is not of the wanted base."""
+def check_version(tree, wanted, known=()):
+    """The tree's full version; an error if it is not of the wanted base, which says
+    for which versions the series is known to be good."""
     try:
         text = (tree / "Makefile").read_text(errors="replace")
     except OSError:
         raise Failure(f"{tree} is no kernel tree: it has no Makefile")
-    numbers = dict(re.findall(r"^(VERSION|PATCHLEVEL|SUBLEVEL)\s*=\s*(\d+)", text, re.M))
-    if len(numbers) != 3:
+    found = versions.of_makefile(text)
+    if not found:
         raise Failure(f"{tree} is no kernel tree: its Makefile names no version")
-    found = f"{numbers['VERSION']}.{numbers['PATCHLEVEL']}"
-    if found != wanted:
-        raise Failure(f"the base is Linux {found}.{numbers['SUBLEVEL']}, the series "
-                      f"is for {wanted}")
-    return f"{found}.{numbers['SUBLEVEL']}"
+    if found.rpartition(".")[0] != wanted:
+        raise Failure(f"the base is Linux {found}, the series is for "
+                      f"{versions.words(known) if known else wanted}")
+    return found
 
 
 def untar(tarball, target):

@@ -11,14 +11,16 @@ that `make refresh` stored last. A HEAD that is neither holds someone's work.
 """
 
 import hashlib
-import re
+import json
 import shutil
 import tempfile
 
-import diffs
+import applying
 import mails
 import series
 import source
+import versions
+from applying import Refused
 from gitrepo import Repo
 from ui import Failure, Progress, say
 
@@ -30,32 +32,41 @@ BASE_AUTHOR = ("Linux", "base@localhost", "2000-01-01T00:00:00+0000")
 
 def ensure(settings):
     """Brings the made tree up to date with base and series; returns its Repo."""
-    patches = series.of(settings).full()
+    stored = series.of(settings)
+    patches = stored.with_older()
     base = source.choose(settings)
-    if not base.is_in(settings.source):
+    made = not base.is_in(settings.source)
+    if made:
         if settings.source.exists():
             refuse_to_lose_work(Repo(settings.source))
-        make_base(settings, base)
+        make_base(settings, base, patches, stored.range())
     repo = Repo(settings.source)
     stamp = fingerprint(repo, patches)
     if stamp == read_stamp(repo) and repo.commit_id(MADE):
         note_work(repo, settings)
         return repo
     refuse_to_lose_work(repo)
-    check_out(repo, apply_all(settings, repo, patches))
+    try:
+        tip = apply_all(settings, repo, patches)
+    except Refused as refused:
+        if made or not base.choice:
+            raise outside(refused, repo, stored.range())
+        # The series has moved on since this version was chosen
+        source.forget(settings.source)
+        return ensure(settings)
+    check_out(repo, tip)
     stamp_file(repo).write_text(stamp)
     return repo
 
 
-def make_base(settings, base):
+def make_base(settings, base, patches, known):
     """Unpacks the base and commits it. The commit is tagged last, and the
     folder renamed after that, so that half a tree is never taken for a whole."""
     fresh = settings.source.with_name("linux.new")
-    for old in (fresh, settings.source):
-        shutil.rmtree(old, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    base.unpack(fresh)
-    version = source.check_version(fresh, settings.version)
+    with base.candidates() as candidates:
+        passed = unpack_best(candidates, fresh, patches if base.choice else [], settings)
+    version = source.check_version(fresh, settings.version, known)
+    shutil.rmtree(settings.source, ignore_errors=True)
     progress = Progress(f"commit Linux {version}")
     repo = Repo(fresh)
     repo.bytes("init", "-q", "-b", "series")
@@ -68,9 +79,52 @@ def make_base(settings, base):
                          *BASE_AUTHOR)
     for ref in ("refs/heads/series", BASE, MADE):
         repo.bytes("update-ref", ref, commit)
+    (source.git_folder(fresh) / "passed-over").write_text(json.dumps(passed))
     base.record(fresh)
     fresh.rename(settings.source)
     progress.done()
+    if not versions.within(version, known):
+        say(f"note: the series is known to be good for {versions.words(known)}; this is {version}")
+
+
+def unpack_best(candidates, folder, patches, settings):
+    """Unpacks the first candidate that takes the patches; returns {version: why}
+    of those passed over."""
+    passed = {}
+    for candidate in candidates:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        candidate.unpack(folder)
+        refusal = applying.refusal(folder, patches)
+        if not refusal:
+            for version, reason in passed.items():
+                say(f"Linux {version} is passed over: {reason}")
+            return passed
+        passed[candidate.version] = refusal
+    shutil.rmtree(folder)
+    raise Failure(f"no Linux {settings.version} that Debian offers takes the series; "
+                  + "; ".join(f"{version}: {reason}" for version, reason in passed.items()))
+
+
+def passed_over(settings):
+    """{version: why} of what is newer than the base that was taken."""
+    try:
+        return json.loads((source.git_folder(settings.source) / "passed-over").read_text())
+    except FileNotFoundError:
+        return {}
+
+
+def version(repo):
+    """The base's, from its commit."""
+    return repo.text("log", "-1", "--format=%s", BASE).removeprefix("Linux ")
+
+
+def outside(refused, repo, known):
+    """The error, with the range of the series if this version is not in it."""
+    if versions.within(version(repo), known):
+        return refused
+    return Failure(f"{refused.cause} (this is Linux {version(repo)}; the series is for "
+                   f"{versions.words(known)})")
 
 
 def commit_tree(repo, tree, parent, message, name, address, date):
@@ -110,7 +164,7 @@ def is_stale(path, stored):
     if not repo.commit_id(MADE):
         return False
     try:
-        stamp = fingerprint(repo, stored.full())
+        stamp = fingerprint(repo, stored.with_older())
     except Failure:
         return True
     return stamp not in (read_stamp(repo), read_stamp(repo, "refreshed"))
@@ -148,31 +202,19 @@ def note_work(repo, settings):
 def apply_all(settings, repo, patches):
     """Commits the patches one by one; returns the last commit."""
     progress = Progress("apply series")
+    count = 0
     with tempfile.TemporaryDirectory(dir=settings.work) as scratch:
         staged = Repo(repo.path, index=f"{scratch}/index")
         parent = repo.commit_id(BASE)
         staged.bytes("read-tree", parent)
-        for patch, diff in patches:
+        for patch, diff in applying.each(staged, patches):
             progress.update(patch.name)
-            apply(staged, patch.name, diff)
+            count += 1
             parent = commit_tree(staged, staged.text("write-tree"), parent,
                                  patch.mail.message(),
                                  *mails.split_author(patch.mail.author), patch.mail.date)
-    progress.done(f"{len(patches)} patches")
+    progress.done(f"{count} patches")
     return parent
-
-
-def apply(repo, name, diff):
-    result = repo.run("apply", "--cached", "--verbose", "--whitespace=nowarn", "-",
-                      input=diff.encode())
-    said = result.stderr.decode(errors="replace")
-    if result.returncode:
-        errors = re.findall(r"^error: (.*)", said, re.M)
-        raise Failure(f"{name} does not apply: " + "; ".join(errors or [said.strip()]))
-    far = diffs.far_hunks(said)
-    if far:
-        raise Failure(f"{name} applies, but too far from where it was made "
-                      f"(more than {diffs.MAX_OFFSET} lines): " + "; ".join(far))
 
 
 def check_out(repo, commit):
@@ -190,4 +232,4 @@ def mark_refreshed(path, stored):
     repo = Repo(path)
     if repo.commit_id(MADE):
         repo.bytes("update-ref", REFRESHED, "HEAD")
-        stamp_file(repo, "refreshed").write_text(fingerprint(repo, stored.full()))
+        stamp_file(repo, "refreshed").write_text(fingerprint(repo, stored.with_older()))

@@ -43,8 +43,8 @@ class Archive(unittest.TestCase):
         for target, replacement in (
                 ("aptsource.mirror", lambda: "http://m/debian/"),
                 ("aptsource.Apt.run", lambda apt, *words: self.answer(apt, *words)),
-                ("aptsource.Apt.download", lambda apt, package, size: package),
-                ("aptsource.unpack", lambda deb, tarball: tarball.write_text(deb))):
+                ("aptsource.Apt.download", lambda apt, package: package),
+                ("aptsource.unpack", lambda deb, member, target: target.write_text(deb))):
             patch = mock.patch(target, replacement)
             patch.start()
             self.addCleanup(patch.stop)
@@ -62,14 +62,16 @@ class Archive(unittest.TestCase):
                            if arguments[1] == f"linux-source-{version.rpartition('.')[0]}")
         return subprocess.CompletedProcess([tool], 0 if self.packages else 100, said, "")
 
-    def run_command(self, *packages, base="v7.2", fallbacks=("v7.3", "v6.12")):
-        """(tarball, what was said) of a command that does nothing but fetch."""
-        self.packages = packages
-        chosen = settings.Settings(base=base, top=self.folder, fallbacks=fallbacks)
+    def run_command(self, *packages, base="v7.2", exact="", fallbacks=("v7.3", "v6.12")):
+        """(tarball, what was said) of a command that does nothing but fetch the
+        first candidate."""
+        self.packages = packages or None
+        chosen = settings.Settings(base=base, exact=exact, top=self.folder, fallbacks=fallbacks)
 
         def fetch(its_settings):
-            self.fetched = aptsource.fetch(its_settings.version, its_settings.work / "download",
-                                           bases.of(its_settings.base).archive)
+            with source.Debian(its_settings).candidates() as candidates:
+                first = candidates[0]
+                self.fetched = first.offers.fetch(first.version, first.package)
         with contextlib.redirect_stdout(io.StringIO()) as said, \
              contextlib.redirect_stderr(io.StringIO()):
             project.run(types.SimpleNamespace(main=fetch), chosen)
@@ -79,11 +81,30 @@ class Archive(unittest.TestCase):
         self.assertEqual(self.run_command("7.2.9", "7.2.13", "7.3.4"),
                          ("linux-source-7.2=7.2.13-1", ""))
         self.assertEqual(self.updates, 1)
+        self.assertEqual(self.fetched.name, "linux-7.2.13.tar.xz")
 
-    def test_no_question_to_the_archive_if_it_was_fetched_before(self):
+    def test_one_is_fetched_once(self):
         self.run_command("7.2.13")
-        self.run_command()
-        self.assertEqual(self.updates, 1)
+        with mock.patch("aptsource.Apt.download", None):
+            self.run_command("7.2.13")
+
+    def test_out_of_reach_the_newest_that_was_fetched(self):
+        self.run_command("7.2.9")
+        self.run_command("7.2.13")
+        fetched, said = self.run_command()
+        self.assertEqual(fetched, "linux-source-7.2=7.2.13-1")
+        self.assertIn("cannot be asked", said)
+
+    def test_a_version_by_name(self):
+        self.assertEqual(self.run_command("7.2.9", "7.2.13", exact="7.2.9")[0],
+                         "linux-source-7.2=7.2.9-1")
+        with self.assertRaisesRegex(Failure, "does not offer Linux 7.2.8, but 7.2.13, 7.2.9"):
+            self.run_command("7.2.9", "7.2.13", exact="7.2.8")
+
+    def test_lists_do_not_stay(self):
+        self.run_command("7.2.13")
+        self.assertEqual([path.name for path in self.fetched.parent.iterdir()],
+                         ["linux-7.2.13.tar.xz", "apt.log"])
 
     def test_the_next_one_is(self):
         fetched, said = self.run_command("6.12.95", "7.3.4")
@@ -103,11 +124,15 @@ class Archive(unittest.TestCase):
         with self.assertRaisesRegex(aptsource.NotOffered, "linux-source-7.2"):
             self.run_command("7.3.4", fallbacks=())
 
+    def versions(self):
+        with aptsource.Offers("7.2", self.folder, ("sid",)) as offers:
+            return offers.versions()
+
     def test_an_archive_out_of_reach_is_another_matter(self):
         self.packages = None
         with contextlib.redirect_stderr(io.StringIO()), \
              self.assertRaisesRegex(Failure, "cannot read") as caught:
-            aptsource.fetch("7.2", self.folder, ("sid",))
+            self.versions()
         self.assertNotIsInstance(caught.exception, aptsource.NotOffered)
 
     def test_lists_are_of_what_is_asked_for(self):

@@ -98,8 +98,8 @@ class Debian(unittest.TestCase):
         listing = (" linux-source-7.2 | 7.2.9-1 | http://m sid/main amd64 Packages\n"
                    " linux-source-7.2 | 7.2.13-1~bpo13+1 | http://m x/main amd64 Packages\n"
                    " linux-source-7.2 | 7.20.1-1 | http://m x/main amd64 Packages\n")
-        self.assertEqual(aptsource.newest_version(listing, "7.2"), "7.2.13-1~bpo13+1")
-        self.assertIsNone(aptsource.newest_version("", "7.2"))
+        self.assertEqual(aptsource.offered(listing, "7.2"), ["7.2.13-1~bpo13+1", "7.2.9-1"])
+        self.assertEqual(aptsource.offered("", "7.2"), [])
 
 
 class Version(unittest.TestCase):

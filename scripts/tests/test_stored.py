@@ -8,6 +8,7 @@ import diffs
 import maintainers
 import series
 import settings
+import versions
 
 # What is of this project, and not of the kernel tree
 OWN = {"bench", "build", "configs", "patches", "scripts"}
@@ -38,9 +39,22 @@ class Stored(unittest.TestCase):
 
     def test_no_patch_is_left_over(self):
         for stored in self.all:
-            self.assertEqual({name for name, _ in stored.entries()},
+            self.assertEqual({name for name, _ in stored.entries()} | set(stored.older_names()),
                              {file.name for file in stored.folder.iterdir()}
                              - {"series", "cover-letter"})
+
+    def test_patches_for_older_versions_only_edit(self):
+        for stored in self.all:
+            for patch in stored.older():
+                self.assertEqual(diffs.new_files(patch.mail.diff), [], patch.name)
+                self.assertEqual(diffs.trailing_blanks(patch.mail.diff), [], patch.name)
+
+    def test_every_series_has_a_range_of_its_base(self):
+        for stored in self.all:
+            first, last = stored.range()
+            self.assertLessEqual(versions.key(first), versions.key(last))
+            for version in (first, last):
+                self.assertEqual(version.rpartition(".")[0], stored.base[1:])
 
     def test_every_overlay_file_is_used(self):
         brought = {path for stored in self.all for _, added in stored.entries()
