@@ -5,6 +5,7 @@ little: in some virtual machines it is there and hangs."""
 import dataclasses
 import json
 import os
+import threading
 import time
 
 import initramfs
@@ -12,14 +13,16 @@ import vm
 from ui import Failure, say
 
 TRIAL = 10        # seconds that a boot with KVM gets
+CHOICE = threading.Lock()   # of guests that start at the same time
 REMEMBER = 3600   # seconds that the answer holds
 
 
 def choose(settings, make_machine):
     """The accelerator to use, settled once for all guests of a command.
     `make_machine(accel, job)` makes the machine for the trial."""
-    if settings.accel == "auto":
-        settings.accel = find(settings, make_machine)
+    with CHOICE:
+        if settings.accel == "auto":
+            settings.accel = find(settings, make_machine)
     return settings.accel
 
 
@@ -53,7 +56,7 @@ def try_kvm(settings, make_machine):
     machine = make_machine("kvm", initramfs.Job(hugepages=0))
     machine = dataclasses.replace(machine, memory=256)
     try:
-        result = vm.run(machine, "kvm-trial", settings.work, TRIAL)
+        result = vm.run(machine, "kvm-trial", settings.work, TRIAL, boot=TRIAL, tries=1)
     except Failure:
         return "tcg", "KVM refused to start a guest"
     if result.booted:

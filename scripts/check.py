@@ -15,13 +15,17 @@ import ktap
 import lint
 import machine
 import programs
+import tree
+import vm
 from aptsource import NotOffered
 from initramfs import Job
 from kernel import Kernel
+from lock import exclusive
 from suite import Suite
 from ui import Failure, Progress
 
 MEMORY = 1536  # MiB: what the tests map, and KASAN's shadow
+LIMIT = 1800   # seconds after which a guest hangs: ten times what the longest takes alone
 
 
 # The kernel config sets that they need, in the order of the functions' arguments
@@ -30,26 +34,27 @@ LONG_KERNELS = ("run", "debug", "kunit", "iommu", "nullgroup", "nogroup", "compa
 
 
 def suites(settings, run, debug, kunit, iommu, nullgroup, off):
-    """Of make check, in the order of what is quick and what the rest builds on."""
+    """Of make check. What takes longest comes first, as the rest can run beside it."""
     return [
+        version(settings),
         Suite("scripts", lambda: scripts(settings)),
+        installed("vfio", settings, debug),
+        *(program(name, settings, debug, "iommu", name)
+          for name in ("iommufd", "iommufd_fail_nth", "iommufd_noiommu",
+                       "iommufd_noiommu_file")),
+        lint.quick(settings, debug),
+        read("disk-debug", settings, debug),
+        *noiommu(settings, nullgroup, "nullgroup", "mode", "reset", "removal", shape="ports"),
+        *noiommu(settings, run, "run", "kill", NOIOMMU_ROUNDS="100"),
+        *noiommu(settings, run, "run", "extents", NOIOMMU_WINDOWS="1000000"),
         read("disk-run", settings, run),
         *own_header("disk-own-run", settings, run),
         refusals("refusals-run", settings, run),
         *noiommu(settings, run, "run", "noiommu", "lifetime", "trace", "privilege", "memory"),
-        *noiommu(settings, run, "run", "kill", NOIOMMU_ROUNDS="100"),
-        *noiommu(settings, run, "run", "extents", NOIOMMU_WINDOWS="1000000"),
+        *noiommu(settings, iommu, "iommu", "mixed", "extents", shape="mixed"),
         skips("skips-off", settings, off),
         *noiommu(settings, off, "off", "absent"),
-        read("disk-debug", settings, debug),
-        *noiommu(settings, nullgroup, "nullgroup", "mode", "reset", "removal", shape="ports"),
-        *noiommu(settings, iommu, "iommu", "mixed", "extents", shape="mixed"),
         unit_tests("kunit", settings, kunit),
-        *(program(name, settings, debug, "iommu", name, limit=1200, patient=True)
-          for name in ("iommufd_noiommu", "iommufd_noiommu_file", "iommufd",
-                       "iommufd_fail_nth")),
-        installed("vfio", settings, debug),
-        lint.quick(settings, debug),
     ]
 
 
@@ -71,7 +76,7 @@ def long_suites(settings, run, debug, kunit, iommu, nullgroup, nogroup, compat, 
         *noiommu(settings, iommu, "iommu", "noiommu", "lifetime", "mode", "trace",
                  shape="mixed"),
         *noiommu(settings, debug, "debug", "mixed", shape="mixed"),
-        *noiommu(settings, debug, "debug", "fuzz", options=("--seconds", "600"), limit=1500),
+        *noiommu(settings, debug, "debug", "fuzz", options=("--seconds", "600"), limit=2 * LIMIT),
         read("disk-arm64", settings, arm64),
         refusals("refusals-arm64", settings, arm64),
         *noiommu(settings, arm64, "arm64", "noiommu", "lifetime", "extents", "trace"),
@@ -101,22 +106,29 @@ def brief(settings):
     """A few suites on a base that is not the one that is being tested."""
     kernels = [Kernel(settings, name) for name in KERNELS]
     chosen = bases.of(settings.base).brief
-    return [dataclasses.replace(suite, name=f"{suite.name.removesuffix('-run')}-{settings.base}",
-                                run=after_build(suite), kernel=None)
-            for suite in suites(settings, *kernels) if suite.name in chosen]
+    return [version(settings),
+            *(dataclasses.replace(suite, name=f"{suite.name.removesuffix('-run')}-{settings.base}")
+              for suite in suites(settings, *kernels) if suite.name in chosen)]
 
 
-def after_build(suite):
+def version(settings):
+    """That there is a version of the base which takes the series, and what was
+    passed over for it."""
+    name = f"base-{settings.base}"
+
     def run():
-        suite.kernel.build()
-        return suite.run()
-    return run
+        with exclusive(settings):
+            repo = tree.ensure(settings)
+        return ktap.document([(f"Linux {tree.version(repo)}", "")],
+                             [(f"Linux {newer}", f"passed over: {reason}")
+                              for newer, reason in tree.passed_over(settings).items()])
+    return Suite(name, run)
 
 
 def scripts(settings):
     """The unit tests of these scripts, in a process of their own."""
     command = [sys.executable, "-B", str(settings.top / "scripts/tests/run.py")]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=900)
     return ktap.of_program("scripts", result.stdout, result.returncode,
                            "" if result.returncode == 0 else result.stderr[-2000:])
 
@@ -153,7 +165,7 @@ def refusals(name, settings, kernel):
     def make_job():
         return Job(program=programs.GUEST / "refusals.sh",
                    files={"noiommu-nvme": programs.noiommu_nvme(kernel)})
-    return guest_suite(name, settings, kernel, make_job, 300)
+    return guest_suite(name, settings, kernel, make_job)
 
 
 def skips(name, settings, kernel):
@@ -164,14 +176,14 @@ def skips(name, settings, kernel):
         tests = [test for name, test in NOIOMMU.items() if name not in without]
         return Job(program=programs.GUEST / "skips.sh", args=tuple(tests),
                    files={test: programs.selftest(kernel, "vfio", test) for test in tests})
-    return guest_suite(name, settings, kernel, make_job, 300)
+    return guest_suite(name, settings, kernel, make_job)
 
 
 def unit_tests(name, settings, kernel, shape="plain"):
     """The kernel's unit tests, of the IO page tables."""
     def make_job():
         return Job(program=programs.GUEST / "kunit.sh")
-    return guest_suite(name, settings, kernel, make_job, 900, shape)
+    return guest_suite(name, settings, kernel, make_job, shape)
 
 
 NOIOMMU = {  # our own tests: suite and program
@@ -195,7 +207,7 @@ HOTPLUG = {f"NOIOMMU_{verb.upper()}": f"echo {verb} hot >/dev/ttyS2"
            for verb in ("plug", "unplug")}
 
 
-def noiommu(settings, kernel, suffix, *names, shape="plain", options=(), limit=900,
+def noiommu(settings, kernel, suffix, *names, shape="plain", options=(), limit=LIMIT,
             **environment):
     """A suite for each of some of these tests."""
     if machine.SHAPES[shape].hotplug:
@@ -205,7 +217,7 @@ def noiommu(settings, kernel, suffix, *names, shape="plain", options=(), limit=9
         def make_job():
             return Job(program=programs.selftest(kernel, "vfio", NOIOMMU[name]),
                        args=(*options, bdf(name, shape)), environment=environment)
-        return guest_suite(f"{name}-{suffix}", settings, kernel, make_job, limit, shape)
+        return guest_suite(f"{name}-{suffix}", settings, kernel, make_job, shape, limit)
     return [suite(name) for name in names]
 
 
@@ -216,20 +228,20 @@ def bdf(name, shape):
     return {"reset": machine.PAIR_EDU, "removal": machine.HOT_EDU}.get(name, machine.EDU)
 
 
-def program(name, settings, kernel, suite, test, args=(), limit=600, patient=False):
+def program(name, settings, kernel, suite, test, args=()):
     """A test program of the tree's selftests."""
     def make_job():
-        return Job(program=programs.selftest(kernel, suite, test, patient), args=args)
-    return guest_suite(name, settings, kernel, make_job, limit)
+        return Job(program=programs.selftest(kernel, suite, test), args=args)
+    return guest_suite(name, settings, kernel, make_job)
 
 
 def installed(collection, settings, kernel):
     """All of a kselftest collection, from an install and by its own runner."""
     return guest_suite(f"kselftest-{collection}", settings, kernel,
-                       lambda: kselftest.job(kernel, collection), 1200)
+                       lambda: kselftest.job(kernel, collection))
 
 
-def guest_suite(name, settings, kernel, make_job, limit, shape="plain"):
+def guest_suite(name, settings, kernel, make_job, shape="plain", limit=LIMIT):
     def run():
         job = make_job()
         progress = Progress(name)
@@ -241,10 +253,12 @@ def guest_suite(name, settings, kernel, make_job, limit, shape="plain"):
     return Suite(name, run, kernel, settings.work / f"{name}.log")
 
 
-def result_of(suite, parser, folder):
-    """Runs a suite and keeps its document: (counts, failed names, skips). A
-    suite that cannot run has failed, whatever the reason."""
+def document_of(suite):
+    """Runs a suite: its document. A suite that cannot run has failed, whatever the
+    reason."""
     try:
+        if suite.kernel:
+            suite.kernel.ready()
         text = suite.run()
     except NotOffered as missing:
         text = ktap.skipped(suite.name, missing.cause)
@@ -252,5 +266,5 @@ def result_of(suite, parser, folder):
         text = ktap.document([(suite.name, failure.report())])
     except subprocess.TimeoutExpired as late:
         text = ktap.document([(suite.name, str(late))])
-    (folder / f"{suite.name}.ktap").write_text(text)
-    return parser.parse(text)
+    lost = vm.LOST.pop(suite.name, "")
+    return text + "".join(f"# a boot was lost: {line}\n" for line in lost.splitlines())

@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make check: the tests; the last line counts them."""
 
+import dataclasses
 import shutil
-import time
 
 import check
 import ktap
+import schedule
+import tree
+from aptsource import NotOffered
 from kernel import Kernel
-from ui import say
+from lock import exclusive
+from ui import Failure, say
 
 
 def main(settings):
+    settings = dataclasses.replace(settings, threads=True)
     left = check.long_suites(settings, *[None] * len(check.LONG_KERNELS))
     more = [] if settings.chosen else check.of_other_bases(settings)
     return check_all(settings, "check", check.KERNELS, check.suites, "check-long", left, more)
@@ -22,24 +27,22 @@ def check_all(settings, command, names, suites, other, left, more=()):
     kernels = [Kernel(settings, settings.config if name == "debug" and settings.config
                       else name) for name in names]
     chosen, left_out = check.offered(settings, suites(settings, *kernels))
-    for kernel in kernels:
-        if any(suite.kernel is kernel for suite in chosen):
-            kernel.build()
     left, _ = check.offered(settings, left)
-    return run_all(settings, command, (*chosen, *more),
+    folder = settings.work / command
+    shutil.rmtree(folder, ignore_errors=True)
+    every = (*chosen, *more)
+    return run_all(settings, every, parser_of(settings, every), folder, schedule.places(),
                    [*(f"{name}: {reason}" for name, reason in left_out.items()),
                     f"left to make {other}: {', '.join(suite.name for suite in left)}"])
 
 
-def run_all(settings, command, suites, left=()):
+def run_all(settings, suites, parser, folder, workers=1, left=()):
     """Runs suites and counts their results; the exit status."""
-    folder = settings.work / command
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    parser = ktap.Parser(settings.source)
+    folder.mkdir(parents=True, exist_ok=True)
     total = ktap.Counts()
-    for suite in suites:
-        total += run(settings, suite, parser, folder)
+    plan = schedule.Schedule(suites, check.document_of, workers)
+    for suite, text, seconds in plan.results():
+        total += report(settings, suite, parser, folder, text, seconds)
     for line in left:
         say(f"not run, {line}")
     say(f"results: {settings.relative(folder)}")
@@ -47,10 +50,35 @@ def run_all(settings, command, suites, left=()):
     return 1 if total.failed or not total.passed else 0
 
 
-def run(settings, suite, parser, folder):
-    start = time.monotonic()
-    counts, failed, skips = check.result_of(suite, parser, folder)
-    say(f"{suite.name}: {counts} ({time.monotonic() - start:.0f} s)")
+def parser_of(settings, suites):
+    """That of the made tree, or of another base's if no version takes the series:
+    the suites of the one fail, and not those of the other."""
+    found = {settings.base: settings}
+    for suite in suites:
+        if suite.kernel:
+            found.setdefault(suite.kernel.settings.base, suite.kernel.settings)
+    refusals = []
+    for each in found.values():
+        try:
+            with exclusive(each):
+                return ktap.Parser(tree.ensure(each).path)
+        except NotOffered as missing:
+            if each is settings:
+                raise
+            refusals.append(missing)
+        except Failure as failure:
+            refusals.append(failure)
+    raise refusals[0]
+
+
+def report(settings, suite, parser, folder, text, seconds):
+    """Keeps a suite's document, and says what came of it; its counts."""
+    (folder / f"{suite.name}.ktap").write_text(text)
+    counts, failed, skips = parser.parse(text)
+    say(f"{suite.name}: {counts} ({seconds:.0f} s)")
+    for line in text.splitlines():
+        if line.startswith("# a boot was lost: "):
+            say("  " + line.removeprefix("# "))
     for name, reason in skips.items():
         say(f"  skipped: {name}: {reason}")
     for name in failed:

@@ -2,12 +2,12 @@
 """make lint: what the kernel tree's own checkers say of each patch, at its place
 in the series; the last line counts."""
 
-import cmd_check
 import ktap
 import lint
 import lint_commits
 import tree
-from lock import exclusive
+from cmd_check import run_all
+from lock import exclusive, shared
 from ui import Failure, say
 
 
@@ -15,18 +15,11 @@ def main(settings):
     with exclusive(settings):
         repo = tree.ensure(settings)
     folder = settings.work / "lint/results"
-    folder.mkdir(parents=True, exist_ok=True)
     chosen = choose(lint.suites(settings), settings.args.split())
     say(f"{len(lint_commits.read(repo))} patches, as commits in "
         f"{settings.relative(settings.source)}")
-    parser = ktap.Parser(settings.source)
-    total = ktap.Counts()
-    with exclusive(settings, "lint/lock"):
-        for suite in chosen:
-            total += cmd_check.run(settings, suite, parser, folder)
-    say(f"results: {settings.relative(folder)}")
-    say(str(total))
-    return 1 if total.failed or not total.passed else 0
+    with shared(settings), exclusive(settings, "lint/lock"):
+        return run_all(settings, chosen, ktap.Parser(settings.source), folder)
 
 
 def choose(suites, names):

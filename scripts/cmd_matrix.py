@@ -2,13 +2,16 @@
 """make matrix: the series in many kernel configs, by several compilers, for
 several architectures."""
 
+import shutil
+
+import ktap
 import tree
-from suite import Suite
 from cmd_check import run_all
-from lock import exclusive
+from lock import exclusive, shared
 from matrix import Matrix
 from matrixrows import ROWS
 from randconfig import RandomConfigs
+from suite import Suite
 from symsizes import Sizes
 from toolchains import TOOLCHAINS
 from ui import Failure
@@ -17,7 +20,11 @@ from ui import Failure
 def main(settings):
     with exclusive(settings):
         tree.ensure(settings)
-        return run_all(settings, "matrix-results", chosen(suites(settings), settings.args))
+    folder = settings.work / "matrix-results"
+    shutil.rmtree(folder, ignore_errors=True)
+    with shared(settings), exclusive(settings, "matrix.lock"):
+        return run_all(settings, chosen(suites(settings), settings.args),
+                       ktap.Parser(settings.source), folder)
 
 
 def suites(settings):

@@ -9,7 +9,7 @@ import debconfig
 import source
 import tree
 from kernel import make
-from lock import exclusive
+from lock import exclusive, shared
 from ui import Failure
 
 # Without the packages' dependencies: deps.sh has checked for the tools, of which
@@ -36,13 +36,14 @@ class Packages:
         """Of a config file: (changes, notes)."""
         with exclusive(self.settings):
             tree.ensure(self.settings)
+        with shared(self.settings), exclusive(self.settings, "deb.lock"):
             return debconfig.configure(self.settings.source, self.out, config,
                                        self.settings.top / "configs/deb.config",
                                        self.log("config"))
 
     def build(self, total=0):
         """The packages to install: image and, with modules, headers."""
-        with exclusive(self.settings):
+        with shared(self.settings), exclusive(self.settings, "deb.lock"):
             for old in self.files("*"):
                 old.unlink()
             make(self.settings.source, self.out, self.log("build"),

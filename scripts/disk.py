@@ -7,10 +7,12 @@ file shows as well.
 
 import hashlib
 import random
+import threading
 
 SEED = 7
 SIZE = 64 << 20
 CHUNK = 1 << 20
+MAKING = threading.Lock()   # guests may start at the same time
 
 
 def chunks():
@@ -28,10 +30,11 @@ def sha256():
 
 def make(path):
     """The image, made if it is not there; a guest never writes to it."""
-    if not path.exists() or path.stat().st_size != SIZE:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".new")
-        with open(partial, "wb") as file:
-            file.writelines(chunks())
-        partial.rename(path)
+    with MAKING:
+        if not path.exists() or path.stat().st_size != SIZE:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_suffix(".new")
+            with open(partial, "wb") as file:
+                file.writelines(chunks())
+            partial.rename(path)
     return path

@@ -12,7 +12,7 @@ import arch
 import kconfig
 import series
 import tree
-from lock import exclusive
+from lock import exclusive, shared
 from settings import TOP
 from ui import Failure, Progress
 
@@ -31,6 +31,7 @@ class Kernel:
         self.out = settings.work / name
         self.arch = arch.of(self.set.fragments)
         self.image = self.out / self.arch.image
+        self.attempt = None   # at building it, by ready()
 
     def environment(self):
         # ccache makes paths relative, so that another checkout has the same objects;
@@ -41,11 +42,23 @@ class Kernel:
     def log(self, step):
         return self.settings.work / f"{self.set.name}-{step}.log"
 
+    def ready(self):
+        """Builds it the first time; what came of that is the answer ever after."""
+        if not self.attempt:
+            try:
+                self.build()
+                self.attempt = "built"
+            except Failure as failure:
+                self.attempt = failure
+        if isinstance(self.attempt, Failure):
+            raise self.attempt
+
     def build(self):
         """Makes tree, config and kernel current."""
         base = Kernel(self.settings, self.set.base).build() if self.set.base else None
         with exclusive(self.settings):
             stamp = self.stamp(tree.ensure(self.settings))
+        with shared(self.settings), exclusive(self.settings, f"{self.set.name}.lock"):
             if not stamp or stamp != self.read_stamp() or not self.image.exists():
                 if base:
                     self.copy(base)
@@ -58,7 +71,8 @@ class Kernel:
         """Starts from what another config set has built. That is anew each time,
         so that what has changed in the tree is compiled once, there."""
         shutil.rmtree(self.out, ignore_errors=True)
-        subprocess.run(["cp", "-a", str(base.out), str(self.out)], check=True)
+        with exclusive(self.settings, f"{base.set.name}.lock"):
+            subprocess.run(["cp", "-a", str(base.out), str(self.out)], check=True)
         (self.out / "built-from").unlink(missing_ok=True)
         # objtool knows its objects by their whole paths, and what it has checked
         # is made again whenever it is

@@ -7,7 +7,6 @@ import subprocess
 
 import programs
 from initramfs import Job
-from lock import exclusive
 from ui import Failure
 
 
@@ -20,14 +19,14 @@ def job(kernel, collection):
 def packed(kernel, collection):
     folder = kernel.settings.work / f"kselftest-{collection}"
     archive = folder.with_suffix(".tar")
-    with exclusive(kernel.settings):
+    with programs.building(kernel):
         headers = programs.install_headers(kernel)
         shutil.rmtree(folder, ignore_errors=True)
         programs.run_make(kernel, f"kselftest-{collection}", f"install selftests of {collection}",
                           ["-C", str(kernel.tree / "tools/testing/selftests"), "install",
                            f"TARGETS={collection}", f"INSTALL_PATH={folder}",
                            f"OUTPUT={folder}-build", f"KHDR_INCLUDES=-isystem {headers}/include",
-                           "FORCE_TARGETS=1"])
+                           "FORCE_TARGETS=1"], programs.patient_flags(kernel))
         done = subprocess.run(["tar", "-C", str(folder), "-cf", str(archive), "."],
                               capture_output=True, text=True)
     if done.returncode:

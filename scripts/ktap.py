@@ -27,18 +27,21 @@ class Counts:
         return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
 
 
-def document(results):
-    """A document of plain results: [(name, problem or '')]."""
-    lines = ["KTAP version 1", f"1..{len(results)}"]
+def document(results, skipped=()):
+    """A document of plain results: [(name, problem or '')], and of what is skipped:
+    [(name, reason)]."""
+    lines = ["KTAP version 1", f"1..{len(results) + len(skipped)}"]
     for number, (name, problem) in enumerate(results, 1):
         lines += ["# " + line for line in problem.splitlines()]
         lines.append(f"{'not ok' if problem else 'ok'} {number} {clean(name)}")
+    for number, (name, reason) in enumerate(skipped, len(results) + 1):
+        lines.append(f"ok {number} {clean(name)} # SKIP {clean(reason)}")
     return "\n".join(lines) + "\n"
 
 
 def skipped(name, reason):
     """A document of a suite that cannot be run here."""
-    return f"KTAP version 1\n1..1\nok 1 {clean(name)} # SKIP {clean(reason)}\n"
+    return document([], [(name, reason)])
 
 
 def of_program(name, output, status, log_problem):
@@ -93,7 +96,7 @@ class Parser:
     is what the kernel's own tool would count."""
 
     def __init__(self, tree):
-        sys.path.insert(0, str(tree / "tools/testing/kunit"))
+        sys.path.insert(0, f"{tree}/tools/testing/kunit")
         try:
             parser = importlib.import_module("kunit_parser")
             printer = importlib.import_module("kunit_printer")

@@ -47,7 +47,7 @@ def quick(settings, debug):
             lint_kerneldoc.results(source(settings), series),
             maintainer(settings, series),
             lint_compile.tip(settings, debug, series))))
-    return Suite("lint", run)
+    return Suite("lint", run, debug)
 
 
 def source(settings):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One build at a time: two that write the same folder spoil each other."""
+"""Who may write what, among makes and among the threads of one: the made tree is
+written by one and read by many, and a folder that is built in has one writer."""
 
 import contextlib
 import fcntl
@@ -7,14 +8,27 @@ import fcntl
 from ui import say
 
 
-@contextlib.contextmanager
 def exclusive(settings, name="lock"):
-    """Holds a lock in this base's folder, after waiting for it if need be."""
+    """Holds a lock in this base's folder alone, after waiting for it if need be.
+    Without a name that of the made tree."""
+    return held(settings, name, fcntl.LOCK_EX)
+
+
+def shared(settings):
+    """Keeps the made tree as it is."""
+    return held(settings, "lock", fcntl.LOCK_SH)
+
+
+@contextlib.contextmanager
+def held(settings, name, kind):
     settings.work.mkdir(parents=True, exist_ok=True)
-    with open(settings.work / name, "w") as file:
+    path = settings.work / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"another make builds in {settings.relative(settings.work)}; waiting for it")
-            fcntl.flock(file, fcntl.LOCK_EX)
+            if not settings.threads:
+                say(f"another make builds in {settings.relative(settings.work)}; waiting for it")
+            fcntl.flock(file, kind)
         yield

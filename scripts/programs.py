@@ -2,6 +2,7 @@
 """Programs of the made tree for the guest, static, built by the tree's own
 Makefiles into build/."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -11,11 +12,12 @@ import foreign
 import tree
 from gitrepo import Repo
 from kernel import environment
-from lock import exclusive
+from lock import exclusive, shared
 from ui import Failure, Progress
 
 GUEST = pathlib.Path(__file__).resolve().parent / "guest"
 PATIENT = GUEST / "patient-harness.h"
+INSTALLED = set()   # folders of headers that this command has seen to
 
 
 def built(kernel, name):
@@ -23,10 +25,17 @@ def built(kernel, name):
     return kernel.settings.work / f"{name}{kernel.arch.suffix}"
 
 
+@contextlib.contextmanager
+def building(kernel):
+    """One program at a time, of a tree that stays as it is."""
+    with shared(kernel.settings), exclusive(kernel.settings, "programs.lock"):
+        yield
+
+
 def noiommu_nvme(kernel):
     """The userspace NVMe driver."""
     folder = built(kernel, "tools-vfio")
-    with exclusive(kernel.settings):
+    with building(kernel):
         make(kernel, folder, "tools/vfio", "build noiommu-nvme", f"OUTPUT={folder}/")
     return folder / "noiommu-nvme"
 
@@ -35,7 +44,7 @@ def noiommu_nvme_of_base(kernel):
     """The same, as built before the series: with the UAPI header of the base."""
     folder = kernel.settings.work / "tools-vfio-of-base"
     header = "include/uapi/linux/iommufd.h"
-    with exclusive(kernel.settings):
+    with building(kernel):
         # The Makefile makes its copy of a header only if there is no newer one
         copy = folder / "include/linux/iommufd.h"
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -45,20 +54,20 @@ def noiommu_nvme_of_base(kernel):
     return folder / "noiommu-nvme"
 
 
-def selftest(kernel, suite, name, patient=False):
-    """One program of tools/testing/selftests/<suite>; a patient one gives its
-    tests more time."""
+def selftest(kernel, suite, name):
+    """One program of tools/testing/selftests/<suite>."""
     folder = built(kernel, "selftests") / suite
     program = folder / name
-    with exclusive(kernel.settings):
+    with building(kernel):
         headers = install_headers(kernel)
         make(kernel, folder, f"tools/testing/selftests/{suite}", f"build {suite}/{name}",
              f"OUTPUT={folder}", f"KHDR_INCLUDES=-isystem {headers}/include", str(program),
-             flags=patient_flags(kernel) if patient else "")
+             flags=patient_flags(kernel))
     return program
 
 
 def patient_flags(kernel):
+    """Tests of the harness get more time, for machines that have other work too."""
     return f"-I{kernel.tree}/tools/testing/selftests -include {PATIENT}"
 
 
@@ -68,7 +77,7 @@ def bench(kernel):
     sources = sorted(map(str, (GUEST / "bench").glob("*.c")))
     program = kernel.settings.work / "bench"
     log = kernel.settings.work / "bench-program.log"
-    with exclusive(kernel.settings):
+    with building(kernel):
         headers = install_headers(kernel)
         command = ["gcc", "-O2", "-static", "-pthread", "-Wall", "-Wextra", "-D_GNU_SOURCE",
                    "-isystem", str(headers / "include"), "-o", str(program), *sources]
@@ -84,14 +93,18 @@ def install_headers(kernel):
     """The tree's UAPI headers, as userspace sees them. With new ones the
     selftests are made anew, since not all of their Makefiles would notice."""
     target = built(kernel, "headers")
+    if target in INSTALLED:
+        return target
     content = tree.content(Repo(kernel.tree))
     stamp = target / "installed-from"
     if not content or not stamp.exists() or stamp.read_text() != content:
-        run_make(kernel, target.name, "install headers",
-                 ["-C", str(kernel.tree), f"O={kernel.out}", "headers_install",
-                  f"INSTALL_HDR_PATH={target}"])
+        with exclusive(kernel.settings, f"{kernel.set.name}.lock"):
+            run_make(kernel, target.name, "install headers",
+                     ["-C", str(kernel.tree), f"O={kernel.out}", "headers_install",
+                      f"INSTALL_HDR_PATH={target}"])
         shutil.rmtree(built(kernel, "selftests"), ignore_errors=True)
         stamp.write_text(content)
+    INSTALLED.add(target)
     return target
 
 

@@ -27,6 +27,7 @@ class Settings:
     timeout: int = 0    # seconds for the program in the guest; 0: the command's own
     tree: str = ""      # what refresh reads instead of the made tree
     config_from: str = ""  # of make deb: the config that its kernel starts from
+    threads: bool = False  # that build and test at the same time
     plain: bool = False  # the base as it is, without a series
     chosen: bool = False  # the base was, by the user
     fallbacks: tuple = ()  # bases to go on with where Debian lacks this one

@@ -87,9 +87,14 @@ def make_base(settings, base, patches, known):
         say(f"note: the series is known to be good for {versions.words(known)}; this is {version}")
 
 
+REFUSED = {}   # folders, and why this command could not make a tree there
+
+
 def unpack_best(candidates, folder, patches, settings):
     """Unpacks the first candidate that takes the patches; returns {version: why}
     of those passed over."""
+    if folder in REFUSED:
+        raise REFUSED[folder]
     passed = {}
     for candidate in candidates:
         shutil.rmtree(folder, ignore_errors=True)
@@ -102,8 +107,10 @@ def unpack_best(candidates, folder, patches, settings):
             return passed
         passed[candidate.version] = refusal
     shutil.rmtree(folder)
-    raise Failure(f"no Linux {settings.version} that Debian offers takes the series; "
-                  + "; ".join(f"{version}: {reason}" for version, reason in passed.items()))
+    REFUSED[folder] = Failure(
+        f"no Linux {settings.version} that Debian offers takes the series; "
+        + "; ".join(f"{version}: {reason}" for version, reason in passed.items()))
+    raise REFUSED[folder]
 
 
 def passed_over(settings):

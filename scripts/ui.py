@@ -3,6 +3,7 @@
 
 import os
 import sys
+import threading
 import time
 
 QUIET_INTERVAL = 30  # seconds between lines when nobody looks at a terminal
@@ -45,7 +46,8 @@ class Progress:
         self.title = title
         self.stream = stream or sys.stderr
         self.clock = clock
-        self.terminal = self.stream.isatty()
+        # A line that several rewrite can be read by nobody
+        self.terminal = self.stream.isatty() and threading.active_count() == 1
         self.start = clock()
         self.shown = self.start
         self.width = 0

@@ -15,8 +15,9 @@ import tempfile
 import time
 
 import splat
-from ui import Failure
+from ui import Failure, say
 
+BOOT = 300      # seconds until init has to run, whatever the program may take then
 TICK = 1        # seconds after which `output` is called, if only with nothing
 TRACED = 0.5    # seconds for which instructions are written down
 NMI_GRACE = 20  # seconds for a hanging kernel to print its trace
@@ -40,7 +41,8 @@ class Result:
         found = splat.find(text)
         if self.timed_out:
             # The panic is of our own making; it shows where the processors were
-            return "\n".join([f"the guest did not end within {self.seconds:.0f} seconds",
+            what = "end" if self.booted else "boot"
+            return "\n".join([f"the guest did not {what} within {self.seconds:.0f} seconds",
                               *quote(splat.excerpt(text, found[0][1]) if found else []),
                               *quote(splat.task(text, "program"))])
         if found:
@@ -57,10 +59,25 @@ def quote(lines):
     return ["  | " + line for line in lines]
 
 
-def run(machine, name, work, limit, output=None, interactive=False):
+def run(machine, name, work, limit, output=None, interactive=False, boot=BOOT, tries=2):
     """Boots a machine and returns its Result. The kernel's log is kept as
     <name>.log in `work`; `output` gets the program's bytes as they come, and an
-    empty string now and then, so that it can tell that time passes."""
+    empty string now and then, so that it can tell that time passes. The program may
+    take `limit` seconds. A boot that does not come to init in its own time is tried
+    once more; the log of the lost one is kept as <name>.lost.log."""
+    result = run_once(machine, name, work, limit, output, interactive, boot)
+    if result.booted or tries == 1:
+        return result
+    LOST[name] = result.trouble()
+    say(f"{name}: a boot is lost and tried once more: " + LOST[name].split("\n")[0])
+    result.log.rename(work / f"{name}.lost.log")
+    return run(machine, name, work, limit, output, interactive, boot, tries - 1)
+
+
+LOST = {}   # guests of this command, and why their first boot came to nothing
+
+
+def run_once(machine, name, work, limit, output, interactive, boot):
     log = work / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=work) as scratch, Monitor() as monitor:
@@ -74,7 +91,8 @@ def run(machine, name, work, limit, output=None, interactive=False):
                 pass_fds=[monitor.far.fileno()])
         requests = Requests(status, machine.hotplug, monitor, machine.trace)
         try:
-            collected, timed_out = follow(process, monitor, start + limit, output, requests)
+            collected, timed_out = follow(process, monitor, output, requests,
+                                          Deadline(boot, limit))
         finally:
             if process.poll() is None:
                 process.kill()
@@ -87,7 +105,28 @@ def run(machine, name, work, limit, output=None, interactive=False):
     return Result(exit_status, collected, log, booted, timed_out, seconds)
 
 
-def follow(process, monitor, deadline, output, requests):
+class Deadline:
+    """First the kernel has to boot, then the program has to end, each in its time;
+    at last a hanging kernel has to print its trace."""
+
+    def __init__(self, boot, limit):
+        self.limit, self.booted = limit, False
+        self.end = time.monotonic() + boot
+
+    def left(self):
+        return self.end - time.monotonic()
+
+    def has_booted(self):
+        if not self.booted:
+            self.booted = True
+            self.end = time.monotonic() + self.limit
+
+    def has_passed(self):
+        self.booted = True   # it is too late for that
+        self.end = time.monotonic() + NMI_GRACE
+
+
+def follow(process, monitor, output, requests, deadline):
     """Passes the output on until the machine is off: (output, timed out)."""
     if process.stdout is None:
         while not ended(process):
@@ -97,14 +136,14 @@ def follow(process, monitor, deadline, output, requests):
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         while True:
-            left = deadline - time.monotonic()
+            left = deadline.left()
             if left <= 0 and timed_out:
                 process.kill()
                 break
             if left <= 0:
                 timed_out = True
                 monitor.send("inject-nmi")
-                deadline = time.monotonic() + NMI_GRACE
+                deadline.has_passed()
                 continue
             data = b""
             if selector.select(min(left, TICK)):
@@ -115,6 +154,8 @@ def follow(process, monitor, deadline, output, requests):
             if output:
                 output(data)
             requests.serve()
+            if requests.booted:
+                deadline.has_booted()
     process.wait()
     return b"".join(collected), timed_out
 
@@ -147,15 +188,17 @@ class Requests:
     """What a guest asks of its machine by a line on the status port: `unplug` or
     `plug`, and the name of a device that the machine's shape has for that. It
     gets no answer, it has to look at its bus. Or `trace`: to write down what it
-    does for a moment."""
+    does for a moment. `booted` tells whether it has said that it is up."""
 
     def __init__(self, path, hotplug, monitor, trace=""):
         self.path, self.hotplug, self.monitor, self.trace = path, hotplug, monitor, trace
         self.seen = 0
+        self.booted = False
 
     def serve(self):
         lines = status_lines(self.path)[self.seen:]
         self.seen += len(lines)
+        self.booted = self.booted or "booted" in lines
         for verb, _, name in (line.partition(" ") for line in lines):
             device = self.hotplug.get(name)
             if device and verb == "unplug":

@@ -9,6 +9,7 @@ from unittest import mock
 import aptsource
 import bases
 import check
+import cmd_check
 import ktap
 import settings
 from ui import Failure
@@ -71,21 +72,18 @@ class Suites(unittest.TestCase):
 
     def test_other_bases_are_those_with_a_series(self):
         wanted = [f"{name.removesuffix('-run')}-{base}" for base in ("v7.3", "v6.12")
-                  for name in bases.of(base).brief]
+                  for name in ("base", *bases.of(base).brief)]
         self.assertEqual(sorted(names(check.of_other_bases(self.settings))), sorted(wanted))
         (self.top / "patches/v6.12/series").unlink()
         self.assertEqual(names(check.of_other_bases(self.settings)),
-                         ["disk-v7.3", "noiommu-v7.3"])
+                         ["base-v7.3", "disk-v7.3", "noiommu-v7.3"])
 
     def test_logs_are_in_the_folder_of_their_base(self):
-        for suite in check.of_other_bases(self.settings):
+        for suite in filter(lambda suite: suite.log, check.of_other_bases(self.settings)):
             self.assertEqual(suite.log.parent, self.top / "build" / suite.name.split("-")[-1])
 
     def result(self, error):
-        suite = check.Suite("disk-v7.3", mock.Mock(side_effect=error))
-        parser = mock.Mock()
-        check.result_of(suite, parser, self.top)
-        return parser.parse.call_args.args[0]
+        return check.document_of(check.Suite("disk-v7.3", mock.Mock(side_effect=error)))
 
     def test_a_base_that_is_not_to_be_had_is_skipped(self):
         text = self.result(aptsource.NotOffered("7.3", ("sid",), None))
@@ -94,3 +92,61 @@ class Suites(unittest.TestCase):
     def test_a_base_that_does_not_build_has_failed(self):
         self.assertEqual(self.result(Failure("cannot build")),
                          ktap.document([("disk-v7.3", "error: cannot build")]))
+
+    def test_suites_of_a_kernel_that_does_not_build_have_failed(self):
+        kernel = mock.Mock()
+        kernel.ready.side_effect = Failure("cannot build")
+        suite = check.Suite("a", mock.Mock(), kernel)
+        self.assertEqual(check.document_of(suite), ktap.document([("a", "error: cannot build")]))
+        suite.run.assert_not_called()
+
+    def test_a_lost_boot_is_in_the_results(self):
+        suite = check.Suite("a", lambda: ktap.document([("x", "")]))
+        with mock.patch.dict(check.vm.LOST, {"a": "why\ntrace", "b": "other"}):
+            self.assertEqual(check.document_of(suite), ktap.document([("x", "")])
+                             + "# a boot was lost: why\n# a boot was lost: trace\n")
+            self.assertEqual(list(check.vm.LOST), ["b"])
+
+
+class Versions(Suites):
+    """What make check says of the version of a base."""
+
+    def document(self, ensure, passed=()):
+        with mock.patch("tree.ensure", ensure), \
+             mock.patch("tree.version", lambda repo: "7.2.12"), \
+             mock.patch("tree.passed_over", lambda settings: dict(passed)):
+            return check.document_of(check.version(self.settings))
+
+    def test_the_newest(self):
+        self.assertEqual(self.document(mock.Mock()), ktap.document([("Linux 7.2.12", "")]))
+
+    def test_one_that_is_passed_over_is_skipped(self):
+        text = self.document(mock.Mock(), {"7.2.13": "0012-x.patch does not apply: y.c:1"}.items())
+        self.assertEqual(text, ktap.document([("Linux 7.2.12", "")], [
+            ("Linux 7.2.13", "passed over: 0012-x.patch does not apply: y.c:1")]))
+        self.assertIn("ok 2 Linux 7.2.13 # SKIP passed over", text)
+
+    def test_none_is_a_failure(self):
+        self.assertIn("not ok 1 base-v7.2",
+                      self.document(mock.Mock(side_effect=Failure("no Linux 7.2"))))
+
+    def parser(self, **refusals):
+        """The tree whose parser is used where these bases cannot be made."""
+        def ensure(its_settings):
+            if its_settings.base in refusals:
+                raise refusals[its_settings.base]
+            return mock.Mock(path=its_settings.base)
+        suites = [mock.Mock(kernel=None), *(mock.Mock(kernel=mock.Mock(
+            settings=self.settings.on(base))) for base in ("v7.2", "v7.3", "v6.12"))]
+        with mock.patch("tree.ensure", ensure), mock.patch("ktap.Parser", str):
+            return cmd_check.parser_of(self.settings, suites)
+
+    def test_results_are_counted_with_the_tree_of_a_base_that_there_is(self):
+        gone = aptsource.NotOffered("7.3", (), None)
+        refused = Failure("no Linux 7.2")
+        self.assertEqual(self.parser(), "v7.2")
+        self.assertEqual(self.parser(**{"v7.2": refused, "v7.3": gone}), "v6.12")
+        with self.assertRaises(aptsource.NotOffered):
+            self.parser(**{"v7.2": aptsource.NotOffered("7.2", (), None)})
+        with self.assertRaisesRegex(Failure, "no Linux 7.2"):
+            self.parser(**{"v7.2": refused, "v7.3": gone, "v6.12": Failure("nor 6.12")})

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The guest's parts, without booting one."""
 
+import contextlib
 import hashlib
+import io
 import json
 import pathlib
 import re
@@ -99,6 +101,43 @@ class Result(Folder):
         self.assertIn("  | [ 1.0] BUG: x", self.result("[ 1.0] BUG: x\n"))
 
 
+class Boots(Folder):
+    """Machines that are lost before init, or not, one after the other."""
+
+    def boots(self, *booted, tries=2):
+        results = []
+
+        def once(machine, name, work, *_):
+            log = work / f"{name}.log"
+            log.write_text(f"[ 1.0] boot {len(results)}\n")
+            came_up = booted[len(results)]
+            results.append(vm.Result(0 if came_up else None, b"", log, came_up, not came_up, 5))
+            return results[-1]
+        with mock.patch.object(vm, "run_once", once), mock.patch.dict(vm.LOST, clear=True), \
+             contextlib.redirect_stdout(io.StringIO()):
+            result = vm.run(None, "guest", self.folder, 5, tries=tries)
+            return result, dict(vm.LOST), len(results)
+
+    def test_one_that_comes_up(self):
+        result, lost, boots = self.boots(True)
+        self.assertEqual((result.trouble(), lost, boots), ("", {}, 1))
+
+    def test_one_is_lost(self):
+        result, lost, boots = self.boots(False, True)
+        self.assertEqual((result.trouble(), boots), ("", 2))
+        self.assertIn("did not boot within 5 seconds", lost["guest"])
+        self.assertIn("boot 0", (self.folder / "guest.lost.log").read_text())
+        self.assertIn("boot 1", result.log.read_text())
+
+    def test_a_second_one_is_a_failure(self):
+        result, _, boots = self.boots(False, False)
+        self.assertIn("did not boot", result.trouble())
+        self.assertEqual(boots, 2)
+
+    def test_a_trial_is_made_once(self):
+        self.assertEqual(self.boots(False, tries=1)[2], 1)
+
+
 class Status(Folder):
     def read(self, text):
         (self.folder / "status").write_text(text)
@@ -113,12 +152,13 @@ class Status(Folder):
 
 
 class Follow(unittest.TestCase):
-    def follow(self, script, limit):
+    def follow(self, script, limit, boot=None, status="/none"):
+        boot = boot or limit
         process = subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE)
         self.addCleanup(process.stdout.close)
         with vm.Monitor() as monitor, mock.patch.object(vm, "NMI_GRACE", 0.2):
-            requests = vm.Requests(pathlib.Path("/none"), {}, monitor)
-            output, late = vm.follow(process, monitor, time.monotonic() + limit, None, requests)
+            requests = vm.Requests(pathlib.Path(status), {}, monitor)
+            output, late = vm.follow(process, monitor, None, requests, vm.Deadline(boot, limit))
             monitor.near.close()
             asked = monitor.far.recv(1000).decode()
         return output, late, [json.loads(line)["execute"] for line in asked.splitlines()]
@@ -132,6 +172,14 @@ class Follow(unittest.TestCase):
         self.assertEqual(self.follow("echo x; exec sleep 60", 0.2),
                          (b"x\n", True, ["qmp_capabilities", "inject-nmi"]))
         self.assertLess(time.monotonic() - start, 10)
+
+    def test_the_time_to_boot_is_not_the_programs(self):
+        with tempfile.NamedTemporaryFile("w") as status, mock.patch.object(vm, "TICK", 0.05):
+            status.write("booted\n")
+            status.flush()
+            self.assertEqual(self.follow("echo x; exec sleep 60", 0.2, 60, status.name)[1], True)
+            self.assertEqual(self.follow("sleep 0.4; echo x", 60, 0.2, status.name)[:2],
+                             (b"x\n", False))
 
 
 class Requests(Folder):
