@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Each command is a small program in scripts/; `make help` lists them.
 
-export BASE CONFIG ACCEL LINUX MACHINE RUN ARGS TIMEOUT TREE CONFIG_FROM
+export BASE CONFIG ACCEL LINUX MACHINE RUN ARGS TIMEOUT TREE TO CONFIG_FROM
 
-COMMANDS := run check check-long kernel shell vm series refresh tree bench \
-	    matrix deb lint
+ifneq ($(filter-out help clean,$(MAKECMDGOALS)),)
+ifneq ($(words $(subst :, ,$(CURDIR))),1)
+$(error the kernel's Makefile builds in no path with a blank or a colon, and \
+	$(CURDIR) has one: move or rename this folder)
+endif
+endif
+
+COMMANDS := run check check-long kernel shell vm series refresh tree rebase drift \
+	    bench matrix deb lint
 
 help:
 	@cat scripts/help.txt

@@ -9,6 +9,7 @@ import sys
 import bases
 import debtrial
 import diskread
+import drift
 import guest
 import kselftest
 import ktap
@@ -81,6 +82,7 @@ def long_suites(settings, run, debug, kunit, iommu, nullgroup, nogroup, compat, 
         refusals("refusals-arm64", settings, arm64),
         *noiommu(settings, arm64, "arm64", "noiommu", "lifetime", "extents", "trace"),
         Suite("deb", lambda: debtrial.suite(settings, run), run, settings.work / "deb.log"),
+        *drift.suites(settings),
     ]
 
 

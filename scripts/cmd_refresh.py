@@ -18,6 +18,7 @@ def main(settings):
         raise Failure(f"{path} is no git tree with commits; `make tree` makes one")
     series = Series(settings.top, settings.base)
     with exclusive(settings):
+        tree.settle(Repo(path))
         if tree.is_stale(path, series):
             say("note: the stored series has changed since this tree was made; what the tree "
                 "has not is undone, or a difference if the file is another base's")

@@ -11,7 +11,7 @@ from source import fall_back
 from ui import Failure
 
 COMMANDS = ("run", "check", "check-long", "kernel", "shell", "vm", "series", "refresh", "tree",
-            "bench", "matrix", "deb", "lint")
+            "rebase", "drift", "bench", "matrix", "deb", "lint")
 
 
 def run(command, settings):
@@ -32,6 +32,9 @@ def main(arguments):
         return run(command, from_environment())
     except Failure as failure:
         print(failure.report(), file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        sys.stdout = None   # nobody reads on: nothing to flush at the end
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

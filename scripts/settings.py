@@ -26,6 +26,7 @@ class Settings:
     machine: str = "plain"   # shape of the guest's hardware
     timeout: int = 0    # seconds for the program in the guest; 0: the command's own
     tree: str = ""      # what refresh reads instead of the made tree
+    to: str = ""        # where make rebase moves the series
     config_from: str = ""  # of make deb: the config that its kernel starts from
     threads: bool = False  # that build and test at the same time
     plain: bool = False  # the base as it is, without a series
@@ -91,7 +92,8 @@ def from_environment(env=os.environ):
     return Settings(base=base, exact=exact, config=env.get("CONFIG", ""), accel=accel,
                     linux=env.get("LINUX", ""), run=env.get("RUN", ""),
                     args=env.get("ARGS", ""), machine=shape, timeout=int(timeout),
-                    tree=env.get("TREE", ""), config_from=env.get("CONFIG_FROM", ""),
+                    tree=env.get("TREE", ""), to=env.get("TO", ""),
+                    config_from=env.get("CONFIG_FROM", ""),
                     chosen=bool(env.get("BASE")),
                     fallbacks=() if env.get("BASE") else others(base))
 

@@ -132,11 +132,16 @@ class PlainTree(Base):
 def choose(settings):
     if not settings.linux:
         return Debian(settings)
-    path = pathlib.Path(settings.linux).expanduser().resolve()
+    return of_path(settings, settings.linux, "LINUX")
+
+
+def of_path(settings, text, variable):
+    """The tree or tarball that a variable names."""
+    path = pathlib.Path(text).expanduser().resolve()
     if path.is_file():
         return Tarball(path)
     if not path.is_dir():
-        raise Failure(f"LINUX={settings.linux}: no such folder or file")
+        raise Failure(f"{variable}={text}: no such folder or file")
     check_version(path, settings.version, series.of(settings).range())
     if (path / ".git").exists():
         return GitTree(path)

@@ -117,8 +117,9 @@ class Sizes:
         """The base, checked out beside the made tree."""
         path = self.settings.work / "base"
         repo = Repo(self.settings.source)
-        if not path.exists():
+        if not path.exists() or Repo(path).commit_id("HEAD") != repo.commit_id("base"):
             progress = Progress("check out the base")
+            subprocess.run(["rm", "-rf", str(path)], check=True)
             repo.bytes("worktree", "prune")
             repo.bytes("worktree", "add", "-q", "--detach", str(path), "base")
             progress.done()

@@ -7,7 +7,8 @@ base and series give the same commit ids.
 
 Refs of the made tree: the tag `base`; branch `series`, checked out;
 refs/project/made, the tip that was made last; refs/project/refreshed, the tip
-that `make refresh` stored last. A HEAD that is neither holds someone's work.
+that `make refresh` stored last. A HEAD that is neither holds someone's work. While
+`make rebase` moves the series, refs/project/next is the version that it moves to.
 """
 
 import hashlib
@@ -27,6 +28,7 @@ from ui import Failure, Progress, say
 BASE = "refs/tags/base"
 MADE = "refs/project/made"
 REFRESHED = "refs/project/refreshed"
+NEXT = "refs/project/next"
 BASE_AUTHOR = ("Linux", "base@localhost", "2000-01-01T00:00:00+0000")
 
 
@@ -41,6 +43,7 @@ def ensure(settings):
             refuse_to_lose_work(Repo(settings.source))
         make_base(settings, base, patches, stored.range())
     repo = Repo(settings.source)
+    settle(repo)
     stamp = fingerprint(repo, patches)
     if stamp == read_stamp(repo) and repo.commit_id(MADE):
         note_work(repo, settings)
@@ -111,6 +114,15 @@ def unpack_best(candidates, folder, patches, settings):
         f"no Linux {settings.version} that Debian offers takes the series; "
         + "; ".join(f"{version}: {reason}" for version, reason in passed.items()))
     raise REFUSED[folder]
+
+
+def settle(repo):
+    """Makes the version that the series was moved to the base, once HEAD is on it."""
+    following = repo.commit_id(NEXT)
+    if following and not repo.run("merge-base", "--is-ancestor", following, "HEAD").returncode:
+        repo.bytes("update-ref", BASE, following)
+        repo.bytes("update-ref", "-d", NEXT)
+        (source.git_folder(repo.path) / "passed-over").unlink(missing_ok=True)
 
 
 def passed_over(settings):
