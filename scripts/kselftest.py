@@ -26,7 +26,7 @@ def packed(kernel, collection):
                           ["-C", str(kernel.tree / "tools/testing/selftests"), "install",
                            f"TARGETS={collection}", f"INSTALL_PATH={folder}",
                            f"OUTPUT={folder}-build", f"KHDR_INCLUDES=-isystem {headers}/include",
-                           "FORCE_TARGETS=1"], programs.patient_flags(kernel))
+                           "FORCE_TARGETS=1"], programs.patient_flags(kernel, collection))
         done = subprocess.run(["tar", "-C", str(folder), "-cf", str(archive), "."],
                               capture_output=True, text=True)
     if done.returncode:

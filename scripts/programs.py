@@ -16,7 +16,7 @@ from lock import exclusive, shared
 from ui import Failure, Progress
 
 GUEST = pathlib.Path(__file__).resolve().parent / "guest"
-PATIENT = GUEST / "patient-harness.h"
+PATIENT = GUEST / "patient"
 INSTALLED = set()   # folders of headers that this command has seen to
 
 
@@ -62,13 +62,15 @@ def selftest(kernel, suite, name):
         headers = install_headers(kernel)
         make(kernel, folder, f"tools/testing/selftests/{suite}", f"build {suite}/{name}",
              f"OUTPUT={folder}", f"KHDR_INCLUDES=-isystem {headers}/include", str(program),
-             flags=patient_flags(kernel))
+             flags=patient_flags(kernel, suite))
     return program
 
 
-def patient_flags(kernel):
-    """Tests of the harness get more time, for machines that have other work too."""
-    return f"-I{kernel.tree}/tools/testing/selftests -include {PATIENT}"
+def patient_flags(kernel, suite):
+    """Tests of the harness get more time, for machines that have other work too. Of
+    iommu's, those of Linux 6.12 name the header by a path."""
+    first = f"-include {PATIENT}/kselftest_harness.h" if suite == "iommu" else f"-iquote {PATIENT}"
+    return f"{first} -I{kernel.tree}/tools/testing/selftests"
 
 
 def bench(kernel):
@@ -90,20 +92,22 @@ def bench(kernel):
 
 
 def install_headers(kernel):
-    """The tree's UAPI headers, as userspace sees them. With new ones the
-    selftests are made anew, since not all of their Makefiles would notice."""
+    """The tree's UAPI headers, as userspace sees them. With new ones, or another
+    header of the harness, the selftests are made anew, since not all of their
+    Makefiles would notice."""
     target = built(kernel, "headers")
     if target in INSTALLED:
         return target
     content = tree.content(Repo(kernel.tree))
     stamp = target / "installed-from"
-    if not content or not stamp.exists() or stamp.read_text() != content:
+    wanted = content and content + (PATIENT / "kselftest_harness.h").read_text()
+    if not wanted or not stamp.exists() or stamp.read_text() != wanted:
         with exclusive(kernel.settings, f"{kernel.set.name}.lock"):
             run_make(kernel, target.name, "install headers",
                      ["-C", str(kernel.tree), f"O={kernel.out}", "headers_install",
                       f"INSTALL_HDR_PATH={target}"])
         shutil.rmtree(built(kernel, "selftests"), ignore_errors=True)
-        stamp.write_text(content)
+        stamp.write_text(wanted)
     INSTALLED.add(target)
     return target
 
