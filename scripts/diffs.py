@@ -35,6 +35,11 @@ def without_index(diff):
     return re.sub(r"^index [0-9a-f]+\.\.[0-9a-f]+.*\n", "", diff, flags=re.M)
 
 
+def without_numbers(diff):
+    """Drops where hunks start, and what function they are in."""
+    return re.sub(r"^@@ -\d+(,\d+)? \+\d+(,\d+)? @@.*$", r"@@ -\1 +\2 @@", diff, flags=re.M)
+
+
 def added(diff):
     """(path, line number in the new file, text) of every added line."""
     path, number, in_hunk = None, 0, False

@@ -37,8 +37,10 @@ def refresh(series, tree):
     sharing = Sharing(series)
     own = sharing.share(patches, files)
     carried, notes = sharing.carry(own)
-    known = extended(series.range() if series.file.exists() else (), version_of(repo, base))
-    write(series, patches, own, head(known, names))
+    version = version_of(repo, base)
+    known = extended(series.range() if series.file.exists() else (), version)
+    # Line numbers are those of the newest version
+    write(series, patches, own, head(known, names), numbers=not known or version == known[1])
     for name, mail in older.items():
         write_patch(series.folder / name, mail)
     for other, patch in carried:
@@ -175,11 +177,11 @@ def refuse_blanks(patches, files):
         raise Failure("blanks at the end of added lines or files:\n  " + "\n  ".join(bad[:20]))
 
 
-def write(series, patches, files, first):
+def write(series, patches, files, first, numbers):
     old = dict(series.entries()) if series.file.exists() else {}
     series.folder.mkdir(parents=True, exist_ok=True)
     for patch in patches:
-        write_patch(series.folder / patch.name, patch.mail)
+        write_patch(series.folder / patch.name, patch.mail, numbers)
     for path, (content, executable) in files.items():
         write_overlay(series.top / path, content, executable)
     lines = [*first, *(" ".join([patch.name, *patch.added]) for patch in patches)]
@@ -194,12 +196,14 @@ def write(series, patches, files, first):
         remove_overlay(series.top, path)
 
 
-def write_patch(file, mail):
-    """Keeps a patch as it is when only the date would differ: a commit made
-    anew from the same change is no change."""
+def write_patch(file, mail, numbers=True):
+    """Keeps a patch as it is when only the date would differ, or the lines' numbers
+    if these do not count: a commit made anew from the same change is no change."""
+    def essence(some):
+        diff = some.diff if numbers else diffs.without_numbers(some.diff)
+        return some.author, some.message(), diff
     try:
-        old = mails.parse(file.read_text(), file.name)
-        if (old.author, old.message(), old.diff) == (mail.author, mail.message(), mail.diff):
+        if essence(mails.parse(file.read_text(), file.name)) == essence(mail):
             return
     except (OSError, Failure):
         pass

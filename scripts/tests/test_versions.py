@@ -4,6 +4,7 @@
 import contextlib
 import dataclasses
 import io
+import shutil
 import unittest
 
 import applying
@@ -11,6 +12,7 @@ import export
 import moving
 import series
 import source
+import toy
 import tree
 import versions
 from ui import Failure
@@ -84,6 +86,17 @@ class Choice(moving.Moving):
         self.assertEqual({path for path in after if after[path] != before[path]},
                          {"patches/v9.9/series"})
         self.assertEqual(self.series.range(), ("9.9.4", "9.9.5"))
+
+    def test_line_numbers_are_those_of_the_newest_version(self):
+        lower = "".join(f"above {number}\n" for number in range(9)) + toy.TWO
+        (self.offered[1].folder / "two.c").write_text(lower)
+        for number, line in ((5, 56), (4, 56)):
+            self.ensure(number)
+            self.tree = self.settings.source
+            self.refresh()
+            patch = (self.series.folder / "0001-two-Say-fifty.patch").read_text()
+            self.assertIn(f"\n@@ -{line},7 +{line},7 @@", patch, number)
+            shutil.rmtree(self.settings.source)
 
     def test_a_patch_for_older_versions_brings_no_file(self):
         self.git("reset", "-q", "--hard", "base")
