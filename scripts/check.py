@@ -21,7 +21,7 @@ import vm
 from aptsource import NotOffered
 from initramfs import Job
 from kernel import Kernel
-from lock import exclusive
+from lock import exclusive, shared
 from suite import Suite
 from ui import Failure, Progress
 
@@ -119,8 +119,11 @@ def version(settings):
     name = f"base-{settings.base}"
 
     def run():
-        with exclusive(settings):
-            repo = tree.ensure(settings)
+        with shared(settings):
+            repo = tree.made(settings)
+        if not repo:
+            with exclusive(settings):
+                repo = tree.ensure(settings)
         return ktap.document([(f"Linux {tree.version(repo)}", "")],
                              [(f"Linux {newer}", f"passed over: {reason}")
                               for newer, reason in tree.passed_over(settings).items()])

@@ -62,6 +62,15 @@ def ensure(settings):
     return repo
 
 
+def made(settings):
+    """The Repo of a made tree that is up to date, or None."""
+    if not source.choose(settings).is_in(settings.source):
+        return None
+    repo = Repo(settings.source)
+    stamp = fingerprint(repo, series.of(settings).with_older())
+    return repo if stamp == read_stamp(repo) and not repo.commit_id(NEXT) else None
+
+
 def make_base(settings, base, patches, known):
     """Unpacks the base and commits it. The commit is tagged last, and the
     folder renamed after that, so that half a tree is never taken for a whole."""

@@ -113,6 +113,7 @@ class Versions(Suites):
 
     def document(self, ensure, passed=()):
         with mock.patch("tree.ensure", ensure), \
+             mock.patch("tree.made", lambda settings: None), \
              mock.patch("tree.version", lambda repo: "7.2.12"), \
              mock.patch("tree.passed_over", lambda settings: dict(passed)):
             return check.document_of(check.version(self.settings))

@@ -65,6 +65,13 @@ class Choice(moving.Moving):
             self.ensure(6)
         self.assertFalse(self.settings.source.exists())
 
+    def test_made(self):
+        self.assertIsNone(tree.made(self.settings))
+        self.ensure(4)
+        self.assertEqual(tree.version(tree.made(self.settings)), "9.9.4")
+        self.series.file.write_text("")
+        self.assertIsNone(tree.made(self.settings))
+
     def test_a_tree_stays_when_a_newer_version_appears(self):
         self.ensure(4)
         self.ensure(4, 5)

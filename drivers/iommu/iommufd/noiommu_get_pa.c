@@ -20,10 +20,13 @@
  * two of them, with no lock held. Only the last extent stays behind, for the
  * next step may find more of it.
  */
+#include <linux/build_bug.h>
 #include <linux/capability.h>
 #include <linux/generic_pt/iommu.h>
 #include <linux/iommu.h>
+#include <linux/mutex.h>
 #include <linux/overflow.h>
+#include <linux/rwsem.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -58,23 +61,28 @@ struct pa_lookup {
 	unsigned int num_extents;
 };
 
-static struct iommu_domain *iopt_find_noiommu_domain(struct io_pagetable *iopt)
+static struct iommu_domain *iopt_find_noiommu_domain(struct io_pagetable *iopt,
+						     unsigned int *max_items)
 {
 	struct iommu_domain *domain;
 	unsigned long index;
 
-	xa_for_each(&iopt->domains, index, domain)
+	xa_for_each(&iopt->domains, index, domain) {
 		if (iommufd_domain_is_noiommu(domain))
 			return domain;
+		if (*max_items > 1)
+			--*max_items;
+	}
 	return NULL;
 }
 
 /*
- * Most IOASs have no other domain than the storage domain. It does not change
- * while iova_rwsem is held, since that takes adding or removing a domain.
+ * Most IOASs have no other domain than the storage domain of the area. It does
+ * not change while iova_rwsem is held, since that takes adding or removing a
+ * domain. One that is found is good for every area meanwhile.
  */
 static inline struct iommu_domain *
-iopt_area_noiommu_domain(struct iopt_area *area)
+iopt_area_noiommu_domain(struct iopt_area *area, unsigned int *max_items)
 {
 	struct iommu_domain *domain = area->storage_domain;
 
@@ -82,7 +90,7 @@ iopt_area_noiommu_domain(struct iopt_area *area)
 
 	if (domain && iommufd_domain_is_noiommu(domain))
 		return domain;
-	return iopt_find_noiommu_domain(area->iopt);
+	return iopt_find_noiommu_domain(area->iopt, max_items);
 }
 
 /* How many extents there may be before some have to be copied */
@@ -132,31 +140,31 @@ static int pa_lookup_read_dmabuf(struct pa_lookup *lookup,
 				 struct iopt_area *area, unsigned long iova,
 				 unsigned int *max_items)
 {
-	guard(mutex)(&area->pages->mutex);
+	int rc;
 
+	if (mutex_lock_killable(&area->pages->mutex))
+		return -EINTR;
 	if (iopt_dmabuf_revoked(area->pages))
-		return -EINVAL;
-	return pa_lookup_read(lookup, domain, area, iova, max_items);
+		rc = -EINVAL;
+	else
+		rc = pa_lookup_read(lookup, domain, area, iova, max_items);
+	mutex_unlock(&area->pages->mutex);
+	return rc;
 }
 
-/*
- * Returns 1 if there may be more to find, 0 if the lookup is complete, or an
- * error if nothing can be found after what has been.
- */
-static int pa_lookup_step(struct pa_lookup *lookup, struct io_pagetable *iopt)
+static int pa_lookup_areas(struct pa_lookup *lookup, struct io_pagetable *iopt)
 {
 	u64 length = lookup->length;
 	unsigned int max_items = PA_STEP_ITEMS;
+	struct iommu_domain *domain = NULL;
 	struct iopt_area_contig_iter iter;
-	struct iommu_domain *domain;
 	struct iopt_area *area;
 	int rc;
 
-	guard(rwsem_read)(&iopt->iova_rwsem);
-
 	iopt_for_each_contig_area(&iter, area, iopt, lookup->iova + length,
 				  lookup->last_iova) {
-		domain = iopt_area_noiommu_domain(area);
+		if (!domain)
+			domain = iopt_area_noiommu_domain(area, &max_items);
 		if (!domain)
 			return -EOPNOTSUPP;
 		if (iopt_is_dmabuf(area->pages))
@@ -177,25 +185,27 @@ static int pa_lookup_step(struct pa_lookup *lookup, struct io_pagetable *iopt)
 	return iopt_area_contig_done(&iter) ? 0 : -ENOENT;
 }
 
-/* To copy_to_user() would take as long as it took to find them */
-static int pa_copy_to_user(struct iommu_pa_extent __user *uptr,
-			   const struct pt_iommu_run *runs, unsigned int nr)
+/*
+ * Returns 1 if there may be more to find, 0 if the lookup is complete, or an
+ * error if nothing can be found after what has been.
+ */
+static int pa_lookup_step(struct pa_lookup *lookup, struct io_pagetable *iopt)
 {
-	unsigned int i;
+	int rc;
 
-	if (!user_write_access_begin(uptr, nr * sizeof(*uptr)))
-		return -EFAULT;
-	for (i = 0; i != nr; i++) {
-		unsafe_put_user(runs[i].phys, &uptr[i].phys, efault);
-		unsafe_put_user(runs[i].len, &uptr[i].length, efault);
-	}
-	user_write_access_end();
-	return 0;
-
-efault:
-	user_write_access_end();
-	return -EFAULT;
+	if (down_read_killable(&iopt->iova_rwsem))
+		return -EINTR;
+	rc = pa_lookup_areas(lookup, iopt);
+	up_read(&iopt->iova_rwsem);
+	return rc;
 }
+
+/* A run of the page table is an extent of the user, and copied as it is */
+static_assert(sizeof(struct pt_iommu_run) == sizeof(struct iommu_pa_extent));
+static_assert(offsetof(struct pt_iommu_run, phys) ==
+	      offsetof(struct iommu_pa_extent, phys));
+static_assert(offsetof(struct pt_iommu_run, len) ==
+	      offsetof(struct iommu_pa_extent, length));
 
 static void pa_lookup_trace(const struct pa_lookup *lookup, unsigned int nr)
 {
@@ -224,7 +234,8 @@ static int pa_lookup_output(struct pa_lookup *lookup, bool keep)
 	if (trace_iommufd_noiommu_get_pa_enabled())
 		pa_lookup_trace(lookup, nr);
 	if (lookup->has_array &&
-	    pa_copy_to_user(lookup->uptr + lookup->nr_copied, lookup->runs, nr))
+	    copy_to_user(lookup->uptr + lookup->nr_copied, lookup->runs,
+			 nr * sizeof(*lookup->runs)))
 		return -EFAULT;
 
 	if (keep)
@@ -240,7 +251,7 @@ static int pa_lookup_all(struct pa_lookup *lookup, struct io_pagetable *iopt)
 
 	while (true) {
 		more = pa_lookup_step(lookup, iopt);
-		if (!lookup->length)
+		if (!lookup->length || more == -EINTR)
 			return more;
 		rc = pa_lookup_output(lookup, more > 0);
 		if (rc || more <= 0)
@@ -289,35 +300,63 @@ static int iopt_get_pa(struct io_pagetable *iopt, struct iommu_ioas_get_pa *cmd,
 }
 
 /*
- * Drivers also ask for one page at a time. That is one entry at the most, which
- * takes none of the above. Returns false if it is not as simple as that.
+ * Drivers also ask for one piece at a time. Where memory is scattered that is the
+ * rest of a page, which takes none of the above. Returns false if it is not as
+ * simple as that.
  */
 static bool iopt_get_page_pa(struct io_pagetable *iopt,
-			     struct iommu_ioas_get_pa *cmd)
+			     struct iommu_ioas_get_pa *cmd,
+			     unsigned long last_iova)
 {
-	unsigned long last_iova = cmd->iova + (cmd->length - 1);
+	unsigned long length = PAGE_SIZE - offset_in_page(cmd->iova);
+	unsigned int max_items = PA_STEP_ITEMS;
 	unsigned long iova = cmd->iova;
 	struct iommu_domain *domain;
 	struct iopt_area *area;
-
-	if (cmd->num_extents || !cmd->length ||
-	    (iova ^ last_iova) >> ilog2(SZ_4K))
-		return false;
-
-	guard(rwsem_read)(&iopt->iova_rwsem);
+	phys_addr_t phys;
 
 	area = iopt_area_iter_first(iopt, iova, iova);
-	if (!area || !area->pages || iopt_is_dmabuf(area->pages) ||
-	    last_iova > iopt_area_last_iova(area))
+	if (!area || !area->pages || iopt_is_dmabuf(area->pages))
 		return false;
-	domain = iopt_area_noiommu_domain(area);
+	domain = iopt_area_noiommu_domain(area, &max_items);
 	if (!domain)
 		return false;
-	cmd->out_phys = iommu_iova_to_phys(domain, iova);
+	phys = iommu_iova_to_phys(domain, iova);
+	if (!phys)
+		return false;
+
+	last_iova = min(last_iova, iopt_area_last_iova(area));
+	if (last_iova - iova < length)
+		length = last_iova - iova + 1;
+	else if (iommu_iova_to_phys(domain, iova + length) == phys + length)
+		return false;
+	cmd->out_phys = phys;
+	cmd->length = length;
 	return true;
 }
 
-/* Shorter than iommufd_ucmd_respond(), which copies the input as well */
+static int iommufd_get_pa(struct io_pagetable *iopt,
+			  struct iommu_ioas_get_pa *cmd,
+			  unsigned long last_iova)
+{
+	bool found;
+
+	if (cmd->num_extents)
+		return iopt_get_pa(iopt, cmd, last_iova);
+
+	if (down_read_killable(&iopt->iova_rwsem))
+		return -EINTR;
+	found = iopt_get_page_pa(iopt, cmd, last_iova);
+	up_read(&iopt->iova_rwsem);
+	if (!found)
+		return iopt_get_pa(iopt, cmd, last_iova);
+
+	trace_iommufd_noiommu_get_pa(cmd->ioas_id, cmd->iova, cmd->out_phys,
+				     cmd->length);
+	return 0;
+}
+
+/* A sixteenth of a call for a page less than iommufd_ucmd_respond() takes */
 static int pa_respond(struct iommufd_ucmd *ucmd)
 {
 	struct iommu_ioas_get_pa __user *uptr = ucmd->ubuffer;
@@ -337,13 +376,13 @@ static int pa_respond(struct iommufd_ucmd *ucmd)
  * @ucmd: The ioctl, a struct iommu_ioas_get_pa
  *
  * Context: May sleep. Takes iova_rwsem for read, and for a dma-buf the mutex of
- * its pages.
+ * its pages, both killable.
  * Return: 0, or the errors listed for struct iommu_ioas_get_pa.
  */
 int iommufd_ioas_get_pa(struct iommufd_ucmd *ucmd)
 {
 	struct iommu_ioas_get_pa *cmd = ucmd->cmd;
-	u64 last_iova = ULONG_MAX;
+	u64 last_iova;
 	struct iommufd_ioas *ioas;
 	int rc;
 
@@ -351,23 +390,19 @@ int iommufd_ioas_get_pa(struct iommufd_ucmd *ucmd)
 		return -EPERM;
 	if (cmd->flags || cmd->__reserved || cmd->__reserved2)
 		return -EOPNOTSUPP;
-	if (cmd->length &&
-	    check_add_overflow(cmd->iova, cmd->length - 1, &last_iova))
+	if (cmd->iova >= ULONG_MAX)
 		return -EOVERFLOW;
-	if (cmd->iova > ULONG_MAX || last_iova > ULONG_MAX)
-		return -EOVERFLOW;
+	/* No limit, or one past the end of the address space: up to that */
+	if (!cmd->length ||
+	    check_add_overflow(cmd->iova, cmd->length - 1, &last_iova) ||
+	    last_iova > ULONG_MAX)
+		last_iova = ULONG_MAX;
 
 	ioas = iommufd_get_ioas(ucmd->ictx, cmd->ioas_id);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 
-	if (iopt_get_page_pa(&ioas->iopt, cmd)) {
-		trace_iommufd_noiommu_get_pa(cmd->ioas_id, cmd->iova,
-					     cmd->out_phys, cmd->length);
-		rc = 0;
-	} else {
-		rc = iopt_get_pa(&ioas->iopt, cmd, last_iova);
-	}
+	rc = iommufd_get_pa(&ioas->iopt, cmd, last_iova);
 	iommufd_put_object(ucmd->ictx, &ioas->obj);
 	return rc ?: pa_respond(ucmd);
 }

@@ -526,11 +526,14 @@ TEST_F(noiommu, get_pa_fail)
 	test_err_get_pa_cmd(ENOENT, .iova = TEST_IOVA + BUFFER_SIZE);
 	test_err_get_pa_cmd(ENOENT, .iova = 0, .length = 0);
 
-	/* The last IOVA is in, one more is out */
+	/* The range may go past the last IOVA, it must not start there */
 	test_err_get_pa_cmd(ENOENT, .iova = -(__u64)PAGE_SIZE);
-	test_err_get_pa_cmd(EOVERFLOW, .iova = -(__u64)PAGE_SIZE,
+	test_err_get_pa_cmd(ENOENT, .iova = -(__u64)PAGE_SIZE,
 			    .length = PAGE_SIZE + 1);
-	test_err_get_pa_cmd(EOVERFLOW, .length = UINT64_MAX);
+	test_err_get_pa_cmd(ENOENT, .iova = UINT64_MAX - 1,
+			    .length = UINT64_MAX);
+	test_err_get_pa_cmd(EOVERFLOW, .iova = ULONG_MAX);
+	test_err_get_pa_cmd(EOVERFLOW, .iova = UINT64_MAX, .length = 0);
 
 	/* Addresses are for those who may use them */
 	drop_cap(_metadata, CAP_SYS_RAWIO);
@@ -807,7 +810,10 @@ FIXTURE_VARIANT_ADD(noiommu_last_iova, hugetlb_no_large_pages)
 
 TEST_F(noiommu_last_iova, map)
 {
+	/* Lengths that go up to the last IOVA, and past it */
+	const __u64 beyond[] = { 0, PAGE_SIZE, PAGE_SIZE + 1, UINT64_MAX };
 	uint32_t hwpt_id;
+	unsigned int i;
 	__u64 length;
 	__u64 phys;
 
@@ -817,17 +823,20 @@ TEST_F(noiommu_last_iova, map)
 		check_refs(self->buf, self->length, 1);
 
 	length = 1;
-	test_ioctl_ioas_get_pa(self->ioas_id, ULONG_MAX, &length, &phys);
-	ASSERT_EQ(cpu_phys(self->buf + self->length - 1), phys);
+	test_ioctl_ioas_get_pa(self->ioas_id, ULONG_MAX - 1, &length, &phys);
 	ASSERT_EQ(1, length);
-	length = 0;
-	test_ioctl_ioas_get_pa(self->ioas_id, ULONG_MAX, &length, &phys);
-	ASSERT_EQ(1, length);
-	length = PAGE_SIZE;
-	test_ioctl_ioas_get_pa(self->ioas_id, -(__u64)PAGE_SIZE, &length,
-			       &phys);
-	ASSERT_EQ(PAGE_SIZE, length);
-	test_err_ioctl_ioas_get_pa(EOVERFLOW, self->ioas_id, ULONG_MAX, 2);
+	for (i = 0; i != ARRAY_SIZE(beyond); i++) {
+		length = beyond[i];
+		test_ioctl_ioas_get_pa(self->ioas_id, ULONG_MAX - 1, &length,
+				       &phys);
+		ASSERT_EQ(cpu_phys(self->buf + self->length - 2), phys);
+		ASSERT_EQ(2, length);
+		length = beyond[i];
+		test_ioctl_ioas_get_pa(self->ioas_id, -(__u64)PAGE_SIZE,
+				       &length, &phys);
+		ASSERT_EQ(PAGE_SIZE, length);
+	}
+	test_err_ioctl_ioas_get_pa(EOVERFLOW, self->ioas_id, ULONG_MAX, 1);
 
 	/* Fill a HWPT from the one before, from memory, and empty both */
 	test_cmd_hwpt_alloc(self->device_id, self->ioas_id, 0, &hwpt_id);
@@ -835,14 +844,14 @@ TEST_F(noiommu_last_iova, map)
 	check_pa(self->ioas_id, self->iova, self->buf, self->length);
 	test_ioctl_destroy(self->stdev_id);
 	test_ioctl_destroy(hwpt_id);
-	test_err_ioctl_ioas_get_pa(EOPNOTSUPP, self->ioas_id, ULONG_MAX, 1);
+	test_err_ioctl_ioas_get_pa(EOPNOTSUPP, self->ioas_id, ULONG_MAX - 1, 1);
 	if (!variant->hugetlb)
 		check_refs(self->buf, self->length, 0);
 	test_cmd_mock_noiommu(self->ioas_id, &self->stdev_id, NULL, NULL);
 	check_pa(self->ioas_id, self->iova, self->buf, self->length);
 
 	test_ioctl_ioas_unmap(self->iova, self->length);
-	test_err_ioctl_ioas_get_pa(ENOENT, self->ioas_id, ULONG_MAX, 1);
+	test_err_ioctl_ioas_get_pa(ENOENT, self->ioas_id, ULONG_MAX - 1, 1);
 	if (!variant->hugetlb)
 		check_refs(self->buf, self->length, 0);
 
@@ -875,7 +884,7 @@ TEST_F(noiommu_last_iova, copy)
 	ASSERT_EQ(0, ioctl(self->fd, IOMMU_IOAS_COPY, &copy_cmd));
 	check_pa(self->ioas_id, self->iova, self->buf, self->length);
 	test_ioctl_ioas_unmap(0, UINT64_MAX);
-	test_err_ioctl_ioas_get_pa(ENOENT, self->ioas_id, ULONG_MAX, 1);
+	test_err_ioctl_ioas_get_pa(ENOENT, self->ioas_id, ULONG_MAX - 1, 1);
 }
 
 TEST_F(noiommu, copy)
@@ -1051,9 +1060,10 @@ TEST_F(noiommu, extents_fail)
 	test_err_get_pa_cmd(ENOENT, .iova = TEST_IOVA + BUFFER_SIZE,
 			    .length = 0, .num_extents = 1,
 			    .extents_uptr = uptr);
-	test_err_get_pa_cmd(EOVERFLOW, .length = UINT64_MAX, .num_extents = 1,
+	test_err_get_pa_cmd(ENOENT, .iova = TEST_IOVA - 1,
+			    .length = UINT64_MAX, .num_extents = 1,
 			    .extents_uptr = uptr);
-	test_err_get_pa_cmd(EOVERFLOW, .iova = UINT64_MAX, .length = 2,
+	test_err_get_pa_cmd(EOVERFLOW, .iova = UINT64_MAX, .length = 1,
 			    .num_extents = 1, .extents_uptr = uptr);
 	EXPECT_ERRNO(E2BIG, ioctl(self->fd, IOMMU_IOAS_GET_PA, &longer));
 
@@ -1347,11 +1357,15 @@ TEST_F(noiommu_last_iova, extents)
 		check_extents(self->ioas_id, areas, 2, iova, 0, 1);
 		check_extents(self->ioas_id, areas, 2, iova, -iova, 2);
 		check_extents(self->ioas_id, areas, 2, iova, 0, EXTENTS_ROOM);
-		test_err_ioctl_ioas_get_extents(EOVERFLOW, self->ioas_id, iova,
-						-iova + 1, unused_extents, 1);
+		check_extents(self->ioas_id, areas, 2, iova, -iova + 1, 2);
+		check_extents(self->ioas_id, areas, 2, iova, UINT64_MAX,
+			      EXTENTS_ROOM);
 	}
-	check_extents(self->ioas_id, areas, 2, UINT64_MAX, 0, 2);
-	check_extents(self->ioas_id, areas, 2, UINT64_MAX, 1, 1);
+	check_extents(self->ioas_id, areas, 2, UINT64_MAX - 1, 0, 2);
+	check_extents(self->ioas_id, areas, 2, UINT64_MAX - 1, 1, 1);
+	check_extents(self->ioas_id, areas, 2, UINT64_MAX - 1, UINT64_MAX, 2);
+	test_err_ioctl_ioas_get_extents(EOVERFLOW, self->ioas_id, UINT64_MAX,
+					1, unused_extents, 1);
 	check_extents(self->ioas_id, areas, 2, -(__u64)PAGE_SIZE, PAGE_SIZE, 2);
 }
 

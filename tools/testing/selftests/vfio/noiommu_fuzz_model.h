@@ -351,27 +351,17 @@ static inline u64 model_choice_align(u64 address, u64 length)
 	return min(align, mem_max_align());
 }
 
-static inline int model_choose(const struct m_ioas *ioas, u64 address, u64 length,
-			       u64 *iova)
+/* The first place from @first on that is free, and allowed */
+static inline int model_choose_from(const struct m_ioas *ioas,
+				    const struct m_choice *choice, u64 first,
+				    u64 *iova)
 {
-	const u64 page_size = getpagesize();
-	const u64 first = page_size, last = UINT64_MAX - page_size;
-	struct m_choice choice = {
-		.length = length,
-		.page_offset = address % page_size,
-	};
+	const u64 last = UINT64_MAX - getpagesize();
 	u64 start, end;
 	u32 i;
 
-	if (length >= UINT64_MAX / 2)
-		return -EOVERFLOW;
-
-	choice.align = model_choice_align(address, length);
-	if (choice.align < model_align(ioas))
-		return -EINVAL;
-
 	if (!ioas->nr_allowed)
-		return model_choose_in(ioas, &choice, first, last, iova) ? 0 :
+		return model_choose_in(ioas, choice, first, last, iova) ? 0 :
 			-ENOSPC;
 
 	for (i = 0; i < ioas->nr_allowed; i++) {
@@ -385,11 +375,36 @@ static inline int model_choose(const struct m_ioas *ioas, u64 address, u64 lengt
 		start = max(start, first);
 		end = min(end, last);
 		if (start <= end &&
-		    model_choose_in(ioas, &choice, start, end, iova))
+		    model_choose_in(ioas, choice, start, end, iova))
 			return 0;
 	}
 
 	return -ENOSPC;
+}
+
+/* No physical address is as high */
+#define MODEL_NOIOMMU_FIRST	(1ULL << 52)
+
+static inline int model_choose(const struct m_ioas *ioas, u64 address, u64 length,
+			       u64 *iova)
+{
+	const u64 page_size = getpagesize();
+	struct m_choice choice = {
+		.length = length,
+		.page_offset = address % page_size,
+	};
+
+	if (length >= UINT64_MAX / 2)
+		return -EOVERFLOW;
+
+	choice.align = model_choice_align(address, length);
+	if (choice.align < model_align(ioas))
+		return -EINVAL;
+
+	if (ioas->nr_hwpts &&
+	    !model_choose_from(ioas, &choice, MODEL_NOIOMMU_FIRST, iova))
+		return 0;
+	return model_choose_from(ioas, &choice, page_size, iova);
 }
 
 /*
@@ -1013,13 +1028,15 @@ static inline int model_collect_some(const struct m_ioas *ioas, u64 iova, u64 la
 
 static inline int model_lookup(struct m_ictx *ictx, u32 ioas_id, struct m_lookup *l)
 {
-	const u64 last = l->length ? l->iova + (l->length - 1) : UINT64_MAX;
 	struct m_area areas[MODEL_AREAS];
+	u64 last = l->iova + (l->length - 1);
 	struct m_object *obj;
 	int nr;
 
-	if (last < l->iova)
+	if (l->iova == UINT64_MAX)
 		return -EOVERFLOW;
+	if (!l->length || last < l->iova)
+		last = UINT64_MAX;
 	obj = model_get(ictx, ioas_id, M_IOAS);
 	if (!obj)
 		return -ENOENT;

@@ -139,13 +139,21 @@ static inline u64 mapping_run(const struct mapping *m, u64 iova, u64 last,
 	return run;
 }
 
+/* The last byte of a window, which may be open or longer than what is left */
+static inline u64 window_last(const struct window *w)
+{
+	const u64 last = w->iova + (w->length - 1);
+
+	return w->length && last >= w->iova ? last : UINT64_MAX;
+}
+
 /* @a: out, but for the array, which needs room for the extents */
 static inline void layout_predict(const struct layout *layout,
 				  const struct window *w, struct answer *a)
 {
-	const u64 last = w->length ? w->iova + (w->length - 1) : UINT64_MAX;
 	const struct mapping *end = layout->mappings + layout->nr;
 	const struct mapping *m;
+	const u64 last = window_last(w);
 	u64 iova = w->iova;
 	u64 run, phys;
 
@@ -154,7 +162,7 @@ static inline void layout_predict(const struct layout *layout,
 	a->length = 0;
 	a->nr = 0;
 
-	if (last < iova) {
+	if (iova == UINT64_MAX) {
 		a->ret = -EOVERFLOW;
 		return;
 	}

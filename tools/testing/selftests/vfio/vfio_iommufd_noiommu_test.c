@@ -170,6 +170,21 @@ TEST_F(noiommu_cdev, open_needs_capability)
 	ASSERT_EQ(0, close(fd));
 }
 
+TEST_F(noiommu_cdev, bind_needs_capability)
+{
+	cap_sys_rawio_set(false);
+	ASSERT_EQ(-EPERM, device_bind(self->fd, self->iommufd, NULL));
+	cap_sys_rawio_set(true);
+	ASSERT_EQ(-EINVAL, device_get_info(self->fd, NULL));
+
+	ASSERT_EQ(0, device_bind(self->fd, self->iommufd, NULL));
+
+	/* Who has bound it has no need of the capability to use it */
+	cap_sys_rawio_set(false);
+	ASSERT_EQ(0, device_get_info(self->fd, NULL));
+	cap_sys_rawio_set(true);
+}
+
 TEST_F(noiommu_cdev, unbound_refuses_access)
 {
 	struct vfio_region_info region = {
@@ -992,13 +1007,19 @@ TEST_F(noiommu_get_pa, overflow)
 	ASSERT_EQ(0, ioas_map_fixed(b->iommufd, b->ioas_id, self->mem.vaddr,
 				    getpagesize(), last_page));
 
-	ASSERT_EQ(-EOVERFLOW, lookup(b, IOVA, UINT64_MAX));
-	ASSERT_EQ(-EOVERFLOW, lookup(b, IOVA, UINT64_MAX - IOVA + 2));
-	ASSERT_EQ(-EOVERFLOW, lookup(b, last_page, getpagesize() + 1));
-	ASSERT_EQ(-EOVERFLOW, lookup(b, UINT64_MAX, 2));
+	ASSERT_EQ(-EOVERFLOW, lookup(b, UINT64_MAX, 0));
+	ASSERT_EQ(-EOVERFLOW, lookup(b, UINT64_MAX, 1));
 	ASSERT_EQ(-EOVERFLOW, lookup(b, UINT64_MAX, UINT64_MAX));
 
-	/* Up to there is fine */
+	/* A length that goes past the end of the address space ends there */
+	ASSERT_TRUE(pa_is(b, last_page, getpagesize() + 1, self->mem.phys[0],
+			  getpagesize()));
+	ASSERT_TRUE(pa_is(b, last_page, UINT64_MAX, self->mem.phys[0],
+			  getpagesize()));
+	ASSERT_TRUE(pa_is(b, UINT64_MAX - 1, UINT64_MAX,
+			  self->mem.phys[0] + getpagesize() - 2, 2));
+	ASSERT_TRUE(pa_is(b, IOVA, UINT64_MAX, self->mem.phys[0],
+			  self->mem.run[0]));
 	ASSERT_TRUE(pa_is(b, last_page, 0, self->mem.phys[0], getpagesize()));
 	ASSERT_TRUE(pa_is(b, last_page, getpagesize() - 1, self->mem.phys[0],
 			  getpagesize() - 1));
@@ -1409,6 +1430,34 @@ TEST_F(noiommu_dma, copy)
 		ASSERT_EQ(0, memcmp(dma->src.vaddr, dma->src_bytes, size))
 			TH_LOG("Copy %d", i);
 	}
+}
+
+/* The last physical address that anything has, memory or not */
+static u64 iomem_last(void)
+{
+	FILE *file = fopen("/proc/iomem", "r");
+	u64 first, last = 0, end;
+
+	VFIO_ASSERT_NOT_NULL(file);
+	while (fscanf(file, "%lx-%lx : %*[^\n]", &first, &end) == 2)
+		last = max(last, end);
+	VFIO_ASSERT_EQ(fclose(file), 0);
+	return last;
+}
+
+/* A driver that takes the IOVA for an address hits nothing */
+TEST_F(noiommu_dma, to_automatic_iova)
+{
+	struct dma *dma = &self->dma;
+
+	ASSERT_LT(0, iomem_last());
+	ASSERT_LT(iomem_last(), dma->src_iova);
+	ASSERT_LT(iomem_last(), dma->dst_iova);
+
+	dma_copy_phys(dma, dma->dst_iova, dma_phys(dma, dma->src_iova),
+		      EDU_DMA_MAX);
+	ASSERT_EQ(0, memcmp(dma->dst.vaddr, dma->dst_bytes, dma->dst.size));
+	ASSERT_EQ(0, memcmp(dma->src.vaddr, dma->src_bytes, dma->src.size));
 }
 
 TEST_F(noiommu_dma, no_dma_without_bus_master)

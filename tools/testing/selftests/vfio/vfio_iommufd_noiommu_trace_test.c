@@ -733,7 +733,7 @@ TEST_F(noiommu_trace_pa, failed)
 
 	ASSERT_EQ(-ENOENT, lookup(b, end, 0));
 	ASSERT_EQ(-ENOENT, lookup(b, IOVA - 1, 0));
-	ASSERT_EQ(-EOVERFLOW, lookup(b, IOVA, UINT64_MAX));
+	ASSERT_EQ(-EOVERFLOW, lookup(b, UINT64_MAX, 1));
 	other.ioas_id = b->dev_id;
 	ASSERT_EQ(-ENOENT, lookup(&other, IOVA, 0));
 

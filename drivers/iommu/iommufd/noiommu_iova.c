@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Automatic IOVAs of an IOAS that devices without an IOMMU are attached to
+ *
+ * Such a device needs physical addresses, and an IOVA is only the key to look
+ * them up by. A driver that was written for an IOMMU and gives the IOVA to the
+ * device would have it read and write whatever is there. If the IOVA is none of
+ * the physical addresses that there can be, then nothing is.
+ */
+#include <linux/bits.h>
+#include <linux/iommu.h>
+
+#include "io_pagetable.h"
+#include "iommufd_private.h"
+
+/* The page table of a driverless HWPT holds no physical address as high as this */
+#define NOIOMMU_FIRST_IOVA BIT_ULL(52)
+
+/**
+ * iopt_noiommu_first_iova() - Where automatic IOVAs of an IOAS are to start
+ * @iopt: IO page table of the IOAS
+ *
+ * Context: The caller holds iova_rwsem.
+ * Return: The lowest IOVA that is above every physical address, or 0 if it does
+ * not matter: the IOAS has no HWPT for devices without an IOMMU. It is 0 on
+ * 32-bit as well, where no IOVA is.
+ */
+unsigned long iopt_noiommu_first_iova(struct io_pagetable *iopt)
+{
+	struct iommu_domain *domain;
+	unsigned long index;
+
+	lockdep_assert_held(&iopt->iova_rwsem);
+
+	xa_for_each(&iopt->domains, index, domain)
+		if (iommufd_domain_is_noiommu(domain))
+			return (unsigned long)NOIOMMU_FIRST_IOVA;
+	return 0;
+}
