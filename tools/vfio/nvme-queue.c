@@ -66,11 +66,21 @@ static void dma_read_barrier(void)
 }
 #endif
 
+/*
+ * Loads what the device may change. The load is one access, and a new one each
+ * time: without the barrier, the compiler could use what a loop has loaded before.
+ */
+#define READ_ONCE(x)					\
+({							\
+	asm volatile("" : : : "memory");		\
+	__atomic_load_n(&(x), __ATOMIC_RELAXED);	\
+})
+
 __u32 nvme_read32(struct nvme_ctrl *ctrl, unsigned int reg)
 {
 	__u32 *addr = (__u32 *)(ctrl->regs + reg);
 
-	return le32toh(__atomic_load_n(addr, __ATOMIC_RELAXED));
+	return le32toh(READ_ONCE(*addr));
 }
 
 /*
@@ -126,10 +136,9 @@ void nvme_queue_submit(struct nvme_queue *queue,
  */
 static bool queue_ready(struct nvme_queue *queue)
 {
-	__le16 *status = &queue->cq[queue->head].status;
+	__u16 status = le16toh(READ_ONCE(queue->cq[queue->head].status));
 
-	return (le16toh(__atomic_load_n(status, __ATOMIC_RELAXED)) &
-		NVME_STATUS_PHASE) == queue->phase;
+	return (status & NVME_STATUS_PHASE) == queue->phase;
 }
 
 static bool queue_take(struct nvme_queue *queue, struct nvme_completion *done)
