@@ -303,7 +303,6 @@ static int reader_start(struct reader *reader, const struct options *options)
 {
 	int err;
 
-	reader->depth = options->depth;
 	err = nvme_identify_namespace(reader->ctrl, options->nsid,
 				      &reader->ns);
 	if (!err)
@@ -314,6 +313,7 @@ static int reader_start(struct reader *reader, const struct options *options)
 		err = nvme_create_io_queues(reader->ctrl, options->depth);
 	if (err)
 		return err;
+	reader->depth = reader->ctrl->io.entries - 1;
 	trim_slots(reader);
 	return alloc_slots(reader, options->memory);
 }
@@ -412,7 +412,7 @@ static const char usage_text[] =
 "  -b, --blocks=N       how many blocks (all that follow the first)\n"
 "  -t, --transfer=BYTES how much one command reads (as much as the controller\n"
 "                       and one page of PRP list allow, at most 2 MiB)\n"
-"  -d, --depth=N        commands in flight (16)\n"
+"  -d, --depth=N        commands in flight (16), as far as the queue has room\n"
 "  -m, --memory=KIND    read into: scattered  pages with an address each (the\n"
 "                                             default)\n"
 "                                  hugetlb    huge pages, which must have been\n"

@@ -18,6 +18,7 @@ struct nvme_ctrl;
 #define NVME_REG_AQA		0x24
 #define NVME_REG_ASQ		0x28
 #define NVME_REG_ACQ		0x30
+#define NVME_REG_CRTO		0x68
 #define NVME_REG_DOORBELLS	0x1000
 
 #define NVME_CAP_MQES(cap)	((cap) & 0xffff)	/* entries - 1 */
@@ -25,6 +26,7 @@ struct nvme_ctrl;
 #define NVME_CAP_DSTRD(cap)	((cap) >> 32 & 0xf)	/* 4 << DSTRD bytes */
 #define NVME_CAP_CSS_NVM(cap)	((cap) >> 37 & 1)
 #define NVME_CAP_MPSMIN(cap)	((cap) >> 48 & 0xf)	/* 4096 << MPSMIN */
+#define NVME_CAP_CRWMS(cap)	((cap) >> 59 & 1)	/* there is CRTO */
 
 #define NVME_CC_EN		0x1
 #define NVME_CC_MPS(shift)	(((shift) - 12) << 7)

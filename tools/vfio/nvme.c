@@ -36,7 +36,9 @@
 #define NVME_ADMIN_ENTRIES	8
 #define NVME_IO_QUEUE		1
 
+/* For a controller that says nothing, and for one that says too much */
 #define SHUTDOWN_TIMEOUT_MS	10000
+#define MAX_SHUTDOWN_TIMEOUT_MS	60000
 
 /*
  * What the controller needs memory for besides the data. A queue must be
@@ -52,10 +54,18 @@ enum nvme_page {
 	NR_PAGES,
 };
 
-/* CAP.TO; a controller may say 0 and still need a moment. */
+/*
+ * How long CSTS.RDY may take to follow CC.EN: CAP.TO, or what CRTO says if there
+ * is such a register and it says more. The one unit on top is for controllers
+ * that say 0 and still take some time.
+ */
 static __u64 ready_timeout_ms(struct nvme_ctrl *ctrl)
 {
-	return (NVME_CAP_TO(ctrl->cap) + 1) * 500;
+	__u64 units = NVME_CAP_TO(ctrl->cap), with_media = 0;
+
+	if (NVME_CAP_CRWMS(ctrl->cap))
+		with_media = nvme_read32(ctrl, NVME_REG_CRTO) & 0xffff;
+	return ((units > with_media ? units : with_media) + 1) * 500;
 }
 
 /* Sleeps until some bits of CSTS are as they should. */
@@ -139,16 +149,20 @@ static int ctrl_enable(struct nvme_ctrl *ctrl)
 static void queue_init(struct nvme_ctrl *ctrl, struct nvme_queue *queue,
 		       unsigned int id, unsigned int entries)
 {
+	void *sq = page_va(ctrl, id ? PAGE_IO_SQ : PAGE_ADMIN_SQ);
+	void *cq = page_va(ctrl, id ? PAGE_IO_CQ : PAGE_ADMIN_CQ);
 	unsigned int stride = 4 << NVME_CAP_DSTRD(ctrl->cap);
 	char *doorbells = ctrl->regs + NVME_REG_DOORBELLS;
 
+	/* A set phase tag would be taken for a completion on the first lap. */
+	memset(sq, 0, ctrl->page_size);
+	memset(cq, 0, ctrl->page_size);
 	*queue = (struct nvme_queue) {
 		.id = id,
 		.entries = entries,
-		/* The memory is all zeroes, so the first lap writes ones. */
 		.phase = NVME_STATUS_PHASE,
-		.sq = page_va(ctrl, id ? PAGE_IO_SQ : PAGE_ADMIN_SQ),
-		.cq = page_va(ctrl, id ? PAGE_IO_CQ : PAGE_ADMIN_CQ),
+		.sq = sq,
+		.cq = cq,
 		.sq_doorbell = (__u32 *)(doorbells + 2 * id * stride),
 		.cq_doorbell = (__u32 *)(doorbells + (2 * id + 1) * stride),
 	};
@@ -192,11 +206,30 @@ static void copy_text(char *to, const char *from, size_t size)
 	to[size] = '\0';
 }
 
+static __u32 get_le32(const char *data)
+{
+	__le32 value;
+
+	memcpy(&value, data, sizeof(value));
+	return le32toh(value);
+}
+
+/* RTD3E, in microseconds: how long shutting down may take */
+static __u64 shutdown_timeout_ms(__u32 rtd3e)
+{
+	__u64 timeout_ms = rtd3e / 1000;
+
+	if (timeout_ms < SHUTDOWN_TIMEOUT_MS)
+		return SHUTDOWN_TIMEOUT_MS;
+	if (timeout_ms > MAX_SHUTDOWN_TIMEOUT_MS)
+		return MAX_SHUTDOWN_TIMEOUT_MS;
+	return timeout_ms;
+}
+
 static int identify_ctrl(struct nvme_ctrl *ctrl)
 {
 	const char *data = page_va(ctrl, PAGE_IDENTIFY);
 	unsigned int mdts;
-	__le32 namespaces;
 	int err;
 
 	err = identify(ctrl, NVME_IDENTIFY_CTRL, 0);
@@ -208,8 +241,8 @@ static int identify_ctrl(struct nvme_ctrl *ctrl)
 	mdts = (__u8)data[77];
 	if (mdts && mdts < 32)
 		ctrl->max_transfer = (__u64)ctrl->page_size << mdts;
-	memcpy(&namespaces, data + 516, sizeof(namespaces));
-	ctrl->namespaces = le32toh(namespaces);
+	ctrl->shutdown_ms = shutdown_timeout_ms(get_le32(data + 88));
+	ctrl->namespaces = get_le32(data + 516);
 	note("%s, serial %s, at most %llu bytes a command", ctrl->model,
 	     ctrl->serial, (unsigned long long)ctrl->max_transfer);
 	return 0;
@@ -219,15 +252,13 @@ static int identify_ctrl(struct nvme_ctrl *ctrl)
 static __u32 lba_format(const char *data)
 {
 	unsigned int flbas = (__u8)data[26];
-	__le32 format;
 
 	/* With more than 16 formats, the index has two more bits. */
 	if ((__u8)data[25] < 16)
 		flbas &= 0xf;
 	else
 		flbas = (flbas & 0xf) | (flbas >> 5 & 3) << 4;
-	memcpy(&format, data + 128 + flbas * sizeof(format), sizeof(format));
-	return le32toh(format);
+	return get_le32(data + 128 + 4 * flbas);
 }
 
 int nvme_identify_namespace(struct nvme_ctrl *ctrl, __u32 id,
@@ -307,7 +338,11 @@ static int delete_queue(struct nvme_ctrl *ctrl, bool completion)
 			     &command);
 }
 
-/* A ring is full with one entry free, or it would look empty. */
+/*
+ * At most @depth commands will be in flight, and fewer if the controller or the
+ * page has no room for as many: ctrl->io.entries - 1. The one entry more tells a
+ * full ring from an empty one.
+ */
 int nvme_create_io_queues(struct nvme_ctrl *ctrl, unsigned int depth)
 {
 	unsigned int most = ctrl->page_size / sizeof(struct nvme_command);
@@ -315,10 +350,11 @@ int nvme_create_io_queues(struct nvme_ctrl *ctrl, unsigned int depth)
 
 	if (most > NVME_CAP_MQES(ctrl->cap) + 1)
 		most = NVME_CAP_MQES(ctrl->cap) + 1;
-	if (depth + 1 > most)
-		return refuse(EINVAL,
-			      "%u commands in flight: this controller, with a page for the queue, can have %u",
-			      depth, most - 1);
+	if (depth > most - 1) {
+		note("%u commands in flight, not %u: the queue has %u entries",
+		     most - 1, depth, most);
+		depth = most - 1;
+	}
 	queue_init(ctrl, &ctrl->io, NVME_IO_QUEUE, depth + 1);
 	err = set_queue_count(ctrl);
 	if (!err)
@@ -387,6 +423,9 @@ static int read_capabilities(struct nvme_ctrl *ctrl)
 	if (!NVME_CAP_CSS_NVM(ctrl->cap))
 		return refuse(ENODEV,
 			      "the controller has no NVM command set (CAP.CSS)");
+	if (!NVME_CAP_MQES(ctrl->cap))
+		return refuse(ENODEV,
+			      "the controller's queues have one entry (CAP.MQES), too few for any command");
 	doorbells = 2 * (NVME_IO_QUEUE + 1) * (4 << NVME_CAP_DSTRD(ctrl->cap));
 	if (ctrl->regs_size < NVME_REG_DOORBELLS + doorbells)
 		return refuse(ENODEV, "BAR0 is too small for the doorbells");
@@ -435,7 +474,11 @@ int nvme_open(struct nvme_ctrl *ctrl, struct noiommu_device *dev, bool irq)
 	void *regs;
 	int err;
 
-	*ctrl = (struct nvme_ctrl) { .dev = dev, .irq = -1 };
+	*ctrl = (struct nvme_ctrl) {
+		.dev = dev,
+		.irq = -1,
+		.shutdown_ms = SHUTDOWN_TIMEOUT_MS,
+	};
 	/* This turns the registers on, too. */
 	err = noiommu_set_bus_master(dev, false);
 	if (err)
@@ -470,7 +513,7 @@ static int ctrl_shutdown(struct nvme_ctrl *ctrl)
 
 	nvme_write32(ctrl, NVME_REG_CC, cc | NVME_CC_SHN_NORMAL);
 	err = wait_csts(ctrl, NVME_CSTS_SHST_MASK, NVME_CSTS_SHST_DONE,
-			SHUTDOWN_TIMEOUT_MS);
+			ctrl->shutdown_ms);
 	return err ? fail(-err, "wait for the controller to shut down") : 0;
 }
 

@@ -29,6 +29,7 @@ struct noiommu_device;
  * @enabled: the controller may be using @memory
  * @io_ready: the I/O queues exist
  * @lost: it stopped answering; no use to ask it for anything
+ * @shutdown_ms: how long it may take to shut down
  * @max_transfer: the most bytes that one command may move, 0: no limit
  * @namespaces: the highest possible namespace ID
  * @serial: from Identify
@@ -48,6 +49,7 @@ struct nvme_ctrl {
 	bool enabled;
 	bool io_ready;
 	bool lost;
+	__u64 shutdown_ms;
 	__u64 max_transfer;
 	__u32 namespaces;
 	char serial[20 + 1];
