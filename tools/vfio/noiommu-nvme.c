@@ -48,11 +48,11 @@ enum exit_status {
  */
 struct options {
 	char bdf[BDF_SIZE];
-	__u32 nsid;
+	__u64 nsid;
 	__u64 start;
 	__u64 blocks;
 	__u64 transfer;
-	unsigned int depth;
+	__u64 depth;
 	enum dma_kind memory;
 	bool irq;
 	const char *output;
@@ -299,6 +299,28 @@ static int reader_run(struct reader *reader)
 	return 0;
 }
 
+/* Not before the disk can be read: until then, a file keeps what it has. */
+static int open_output(struct reader *reader, const char *output)
+{
+	if (!output)
+		return 0;
+	if (!strcmp(output, "-"))
+		reader->out = STDOUT_FILENO;
+	else
+		reader->out = open(output,
+				   O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+				   0666);
+	return reader->out < 0 ? fail(errno, "open %s", output) : 0;
+}
+
+/* Some file systems find out only now that there is no room. */
+static int close_output(struct reader *reader)
+{
+	if (reader->out > STDERR_FILENO && close(reader->out))
+		return fail(errno, "close the output");
+	return 0;
+}
+
 static int reader_start(struct reader *reader, const struct options *options)
 {
 	int err;
@@ -318,9 +340,10 @@ static int reader_start(struct reader *reader, const struct options *options)
 	return alloc_slots(reader, options->memory);
 }
 
-static void report(const struct reader *reader, FILE *file)
+static void report(const struct reader *reader)
 {
 	const struct nvme_ctrl *ctrl = reader->ctrl;
+	FILE *file = reader->out == STDOUT_FILENO ? stderr : stdout;
 
 	fprintf(file, "model: %s\n", ctrl->model);
 	fprintf(file, "serial: %s\n", ctrl->serial);
@@ -343,11 +366,10 @@ static void report(const struct reader *reader, FILE *file)
  * commands were reading into is given back, also if a command failed and
  * others are still in flight.
  */
-static int read_disk(struct noiommu_device *dev, const struct options *options,
-		     int out, FILE *text)
+static int read_disk(struct noiommu_device *dev, const struct options *options)
 {
 	struct nvme_ctrl ctrl;
-	struct reader reader = { .ctrl = &ctrl, .out = out };
+	struct reader reader = { .ctrl = &ctrl, .out = -1 };
 	int err, err2;
 
 	err = nvme_open(&ctrl, dev, options->irq);
@@ -355,17 +377,21 @@ static int read_disk(struct noiommu_device *dev, const struct options *options,
 		return err;
 	err = reader_start(&reader, options);
 	if (!err)
+		err = open_output(&reader, options->output);
+	if (!err)
 		err = reader_run(&reader);
 	err2 = nvme_close(&ctrl);
 	err = err ? err : err2;
 	dma_memory_free(dev, &reader.memory);
 	free(reader.slots);
+	err2 = close_output(&reader);
+	err = err ? err : err2;
 	if (!err)
-		report(&reader, text);
+		report(&reader);
 	return err;
 }
 
-static int run(const struct options *options, int out, FILE *text)
+static int run(const struct options *options)
 {
 	struct noiommu_device dev;
 	int err;
@@ -373,33 +399,9 @@ static int run(const struct options *options, int out, FILE *text)
 	if (nvme_check_class(options->bdf) ||
 	    noiommu_open(&dev, options->bdf))
 		return EXIT_UNUSABLE;
-	err = read_disk(&dev, options, out, text);
+	err = read_disk(&dev, options);
 	noiommu_close(&dev);
 	return err ? EXIT_FAILED : EXIT_OK;
-}
-
-/* The output is opened before the device is touched, and is whole or failed. */
-static int run_with_output(const struct options *options)
-{
-	int out = -1, status;
-
-	if (!options->output)
-		return run(options, out, stdout);
-	if (!strcmp(options->output, "-"))
-		return run(options, STDOUT_FILENO, stderr);
-
-	out = open(options->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-		   0666);
-	if (out < 0) {
-		fail(errno, "open %s", options->output);
-		return EXIT_FAILED;
-	}
-	status = run(options, out, stdout);
-	if (close(out) && status == EXIT_OK) {
-		fail(errno, "close %s", options->output);
-		status = EXIT_FAILED;
-	}
-	return status;
 }
 
 static const char usage_text[] =
@@ -437,51 +439,41 @@ static const char usage_text[] =
 "     bound to vfio-pci, behind an IOMMU, or in use; the kernel lacks what it\n"
 "     takes; or a privilege is missing\n";
 
-static int usage(const char *value, const char *problem)
-{
-	fprintf(stderr, "noiommu-nvme: %s: %s\n", value, problem);
-	fputs("Try 'noiommu-nvme --help'.\n", stderr);
-	return EXIT_USAGE;
-}
-
-static bool parse_number(const char *text, __u64 min, __u64 max, __u64 *number)
+static int parse_number(const char *text, __u64 min, __u64 max, __u64 *number)
 {
 	unsigned long long value;
 	char *end;
 
-	/* strtoull() would take "-1" for a very large number. */
-	if (*text < '0' || *text > '9')
-		return false;
 	errno = 0;
 	value = strtoull(text, &end, 0);
-	if (errno || *end || value < min || value > max)
-		return false;
+	/* It takes "-1" for a very large number. */
+	if (*text < '0' || *text > '9' || errno || *end || value < min ||
+	    value > max)
+		return refuse(EINVAL, "%s: not a number from %llu to %llu",
+			      text, (unsigned long long)min,
+			      (unsigned long long)max);
 	*number = value;
-	return true;
+	return 0;
 }
 
-static bool parse_memory(const char *text, enum dma_kind *kind)
+static int parse_memory(const char *text, enum dma_kind *kind)
 {
 	if (!strcmp(text, "scattered"))
 		*kind = DMA_SCATTERED;
 	else if (!strcmp(text, "hugetlb"))
 		*kind = DMA_HUGETLB;
 	else
-		return false;
-	return true;
+		return refuse(EINVAL, "%s: neither scattered nor hugetlb",
+			      text);
+	return 0;
 }
 
-/* One option; false: its value makes no sense. */
-static bool parse_option(int option, const char *value, struct options *options)
+/* getopt_long() has said what was wrong with an option that is not here. */
+static int parse_option(int option, const char *value, struct options *options)
 {
-	__u64 number;
-
 	switch (option) {
 	case 'n':
-		if (!parse_number(value, 1, 0xfffffffe, &number))
-			return false;
-		options->nsid = number;
-		return true;
+		return parse_number(value, 1, 0xfffffffe, &options->nsid);
 	case 's':
 		return parse_number(value, 0, ~0ULL, &options->start);
 	case 'b':
@@ -489,28 +481,75 @@ static bool parse_option(int option, const char *value, struct options *options)
 	case 't':
 		return parse_number(value, 1, MAX_TRANSFER, &options->transfer);
 	case 'd':
-		if (!parse_number(value, 1, MAX_DEPTH, &number))
-			return false;
-		options->depth = number;
-		return true;
+		return parse_number(value, 1, MAX_DEPTH, &options->depth);
 	case 'm':
 		return parse_memory(value, &options->memory);
 	case 'i':
 	case 'p':
 		options->irq = option == 'i';
-		return true;
+		return 0;
 	case 'o':
 		options->output = value;
-		return true;
+		return 0;
 	case 'v':
 		verbose = true;
-		return true;
+		return 0;
 	default:
-		return false;
+		return -EINVAL;
 	}
 }
 
-int main(int argc, char **argv)
+static int parse_device(int count, char **words, struct options *options)
+{
+	if (!count)
+		return refuse(EINVAL,
+			      "no address of a device: one is needed, as in 0000:00:04.0");
+	if (count > 1)
+		return refuse(EINVAL,
+			      "%s: more than one device: start the program once for each",
+			      words[1]);
+	if (noiommu_parse_bdf(words[0], options->bdf))
+		return refuse(EINVAL,
+			      "%s: not the address of a PCI device, as 0000:00:04.0 is",
+			      words[0]);
+	return 0;
+}
+
+static int usage(void)
+{
+	fputs("Try 'noiommu-nvme --help'.\n", stderr);
+	return EXIT_USAGE;
+}
+
+/*
+ * A file that is opened gets the lowest free number. If that was the standard
+ * output's, what is printed would go to the file: to the device, that is. Where
+ * one of the three is missing, reading or writing it becomes an error.
+ */
+static bool open_standard_files(void)
+{
+	int fd;
+
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd ? O_RDONLY : O_WRONLY) != fd)
+			return false;
+	return true;
+}
+
+/* What could not be printed must not look like success. */
+static int close_standard_files(int status)
+{
+	bool lost = ferror(stdout) || ferror(stderr);
+
+	errno = 0;
+	if (!fclose(stdout) && !lost)
+		return status;
+	fail(errno ? errno : EIO, "write what was to be printed");
+	return status == EXIT_OK ? EXIT_FAILED : status;
+}
+
+static int program(int argc, char **argv)
 {
 	static const struct option long_options[] = {
 		{ "nsid", required_argument, NULL, 'n' },
@@ -535,16 +574,18 @@ int main(int argc, char **argv)
 			fputs(usage_text, stdout);
 			return EXIT_OK;
 		}
-		/* getopt_long() has said what was wrong with it. */
-		if (option == '?')
-			return EXIT_USAGE;
-		if (!parse_option(option, optarg, &options))
-			return usage(optarg, "not a value for this option");
+		if (parse_option(option, optarg, &options))
+			return usage();
 	}
-	if (optind != argc - 1)
-		return usage("BDF", "one is needed, as in 0000:00:04.0");
-	if (noiommu_parse_bdf(argv[optind], options.bdf))
-		return usage(argv[optind],
-			     "not the address of a PCI device, as 0000:00:04.0 is");
-	return run_with_output(&options);
+	if (parse_device(argc - optind, argv + optind, &options))
+		return usage();
+	return run(&options);
+}
+
+int main(int argc, char **argv)
+{
+	/* Without standard files there is no place to say why. */
+	if (!open_standard_files())
+		return EXIT_FAILED;
+	return close_standard_files(program(argc, argv));
 }

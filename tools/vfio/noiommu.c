@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <linux/pci_regs.h>
@@ -66,21 +67,30 @@ void note(const char *fmt, ...)
 	fputc('\n', stderr);
 }
 
+/* Digits and what must follow them: no sign, blank or 0x, as scanf() takes. */
+static bool parse_hex(const char **text, char end, unsigned int max,
+		      unsigned int *value)
+{
+	size_t digits = strspn(*text, "0123456789abcdefABCDEF");
+
+	if (!digits || digits > 8 || (*text)[digits] != end)
+		return false;
+	*value = strtoul(*text, NULL, 16);
+	*text += digits + 1;
+	return *value <= max;
+}
+
 /* Brings "00:04.0" and the like into the form that sysfs uses. */
 int noiommu_parse_bdf(const char *text, char *bdf)
 {
 	unsigned int domain = 0, bus, slot, function;
-	int end = 0;
 
-	if (sscanf(text, "%x:%x:%x.%x%n", &domain, &bus, &slot, &function,
-		   &end) != 4 || text[end]) {
-		domain = 0;
-		end = 0;
-		if (sscanf(text, "%x:%x.%x%n", &bus, &slot, &function,
-			   &end) != 3 || text[end])
-			return -EINVAL;
-	}
-	if (bus > 0xff || slot > 0x1f || function > 7)
+	if (strchr(text, ':') != strrchr(text, ':') &&
+	    !parse_hex(&text, ':', ~0u, &domain))
+		return -EINVAL;
+	if (!parse_hex(&text, ':', 0xff, &bus) ||
+	    !parse_hex(&text, '.', 0x1f, &slot) ||
+	    !parse_hex(&text, '\0', 7, &function))
 		return -EINVAL;
 	snprintf(bdf, BDF_SIZE, "%04x:%02x:%02x.%u", domain, bus, slot,
 		 function);
