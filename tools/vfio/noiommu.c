@@ -121,16 +121,22 @@ int noiommu_pci_class(const char *bdf, unsigned int *pci_class)
 	return 0;
 }
 
+/* Where a symbolic link leads, with room for PATH_MAX; "" if there is none */
+static void read_link(const char *path, char *target)
+{
+	ssize_t len = readlink(path, target, PATH_MAX - 1);
+
+	target[len < 0 ? 0 : len] = '\0';
+}
+
 /* No vfio-dev directory: whatever holds the device, it is not vfio. */
 static int refuse_unbound(const char *bdf)
 {
 	char path[PATH_MAX], target[PATH_MAX];
 	const char *driver;
-	ssize_t len;
 
 	snprintf(path, sizeof(path), SYSFS_DEVICES "/%s/driver", bdf);
-	len = readlink(path, target, sizeof(target) - 1);
-	target[len < 0 ? 0 : len] = '\0';
+	read_link(path, target);
 	driver = strrchr(target, '/');
 	if (driver)
 		return refuse(ENODEV,
@@ -185,6 +191,22 @@ static int find_cdev(const char *bdf, char *node, size_t size)
 	return found ? 0 : refuse_plain(bdf, node);
 }
 
+static int fail_open(const char *path, const char *missing)
+{
+	switch (errno) {
+	case EPERM:
+		return fail(errno, "open %s (needs CAP_SYS_RAWIO)", path);
+	case EACCES:
+		return fail(errno,
+			    "open %s (its mode and owner: run as root, or chown it to this user)",
+			    path);
+	case ENOENT:
+	case ENODEV:
+		return fail(errno, "open %s (%s)", path, missing);
+	}
+	return fail(errno, "open %s", path);
+}
+
 static int open_cdev(struct noiommu_device *dev)
 {
 	char node[NAME_MAX + 1], path[PATH_MAX];
@@ -195,24 +217,81 @@ static int open_cdev(struct noiommu_device *dev)
 		return err;
 	snprintf(path, sizeof(path), "/dev/vfio/devices/%s", node);
 	dev->fd = open(path, O_RDWR | O_CLOEXEC);
-	if (dev->fd >= 0) {
-		note("%s: %s", dev->bdf, path);
-		return 0;
-	}
-	if (errno == EPERM)
-		return fail(errno, "open %s (needs CAP_SYS_RAWIO)", path);
-	return fail(errno, "open %s", path);
+	if (dev->fd < 0)
+		return fail_open(path,
+				 "not in this /dev, or just unbound from vfio-pci");
+	note("%s: %s", dev->bdf, path);
+	return 0;
 }
 
 static int open_iommufd(struct noiommu_device *dev)
 {
 	dev->iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
-	if (dev->iommufd >= 0)
-		return 0;
-	if (errno == ENOENT || errno == ENODEV)
-		return fail(errno,
-			    "open /dev/iommu (needs CONFIG_IOMMUFD, perhaps modprobe iommufd)");
-	return fail(errno, "open /dev/iommu");
+	if (dev->iommufd < 0)
+		return fail_open("/dev/iommu",
+				 "needs CONFIG_IOMMUFD, perhaps modprobe iommufd");
+	return 0;
+}
+
+/* Whether a process has one of two nodes open; no, if we may not look. */
+static bool has_open(pid_t pid, const char *node, const char *group)
+{
+	char path[PATH_MAX], target[PATH_MAX];
+	struct dirent *entry;
+	bool found = false;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	dir = opendir(path);
+	while (dir && !found && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%s", pid,
+			 entry->d_name);
+		read_link(path, target);
+		found = !strcmp(target, node) || !strcmp(target, group);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/* Who, other than us, has the device, by its cdev or its group; 0: not found */
+static pid_t find_user(struct noiommu_device *dev)
+{
+	char path[PATH_MAX], node[PATH_MAX], target[PATH_MAX], group[PATH_MAX];
+	DIR *dir = opendir("/proc");
+	struct dirent *entry;
+	pid_t pid, found = 0;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", dev->fd);
+	read_link(path, node);
+	snprintf(path, sizeof(path), SYSFS_DEVICES "/%s/iommu_group", dev->bdf);
+	read_link(path, target);
+	snprintf(group, sizeof(group), "/dev/vfio/noiommu-%s",
+		 basename(target));
+	while (dir && !found && (entry = readdir(dir))) {
+		pid = atoi(entry->d_name);
+		if (pid > 0 && pid != getpid() && has_open(pid, node, group))
+			found = pid;
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/* EBUSY if the group is in use, EINVAL if the cdev is, or for other reasons */
+static int refuse_used(struct noiommu_device *dev, int err)
+{
+	char path[PATH_MAX], program[PATH_MAX];
+	pid_t pid = find_user(dev);
+
+	if (!pid)
+		return fail(err,
+			    "VFIO_DEVICE_BIND_IOMMUFD (is %s in use by a process that can not be seen from here?)",
+			    dev->bdf);
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	read_link(path, program);
+	return refuse(err, "%s: in use by process %d (%s): end it, or wait for its end",
+		      dev->bdf, pid, program);
 }
 
 /* Until it is bound to an iommufd, a cdev answers to no other ioctl. */
@@ -225,10 +304,11 @@ static int bind_device(struct noiommu_device *dev)
 
 	if (!ioctl(dev->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind))
 		return 0;
-	if (errno == EBUSY)
+	if (errno == EBUSY || errno == EINVAL)
+		return refuse_used(dev, errno);
+	if (errno == EPERM)
 		return fail(errno,
-			    "VFIO_DEVICE_BIND_IOMMUFD (is another program using %s?)",
-			    dev->bdf);
+			    "VFIO_DEVICE_BIND_IOMMUFD (needs CAP_SYS_RAWIO)");
 	return fail(errno, "VFIO_DEVICE_BIND_IOMMUFD");
 }
 
