@@ -13,6 +13,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +29,7 @@ enum exit_status {
 	EXIT_FAILED,
 	EXIT_USAGE,
 	EXIT_UNUSABLE,
+	EXIT_LET_GO,
 };
 
 #define DEFAULT_DEPTH	16
@@ -257,13 +261,26 @@ static int reader_wait(struct reader *reader)
 	return nvme_status(what, &done);
 }
 
-static int write_all(int fd, const char *data, size_t size)
+/*
+ * Whoever takes the data may be slow, and the device be asked for meanwhile. A
+ * pipe that poll() says is writable takes PIPE_BUF bytes without waiting.
+ */
+static int write_all(struct reader *reader, const char *data, size_t size)
 {
+	struct pollfd ready[] = {
+		{ .fd = reader->out, .events = POLLOUT },
+		{ .fd = reader->ctrl->dev->request, .events = POLLIN },
+	};
 	ssize_t written;
 
 	while (size) {
-		written = write(fd, data, size);
-		if (written < 0 && errno == EINTR)
+		if (poll(ready, 2, -1) < 0)
+			return fail(errno, "wait to write the output");
+		if (ready[1].revents)
+			return noiommu_check_request(reader->ctrl->dev);
+		written = write(reader->out, data,
+				size < PIPE_BUF ? size : PIPE_BUF);
+		if (written < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (written < 0)
 			return fail(errno, "write of the output");
@@ -277,7 +294,7 @@ static int write_all(int fd, const char *data, size_t size)
 static int reader_run(struct reader *reader)
 {
 	struct slot *oldest;
-	int err = 0;
+	int err;
 
 	while (reader->next < reader->end ||
 	       reader->finished < reader->submitted) {
@@ -285,10 +302,11 @@ static int reader_run(struct reader *reader)
 		       reader->submitted - reader->finished < reader->depth)
 			reader_submit(reader);
 		oldest = &reader->slots[reader->finished % reader->depth];
+		err = noiommu_check_request(reader->ctrl->dev);
 		while (!err && !oldest->done)
 			err = reader_wait(reader);
 		if (!err && reader->out >= 0)
-			err = write_all(reader->out,
+			err = write_all(reader,
 					reader->memory.va + oldest->data,
 					oldest->bytes);
 		if (err)
@@ -401,6 +419,8 @@ static int run(const struct options *options)
 		return EXIT_UNUSABLE;
 	err = read_disk(&dev, options);
 	noiommu_close(&dev);
+	if (err == -ECANCELED)
+		return EXIT_LET_GO;
 	return err ? EXIT_FAILED : EXIT_OK;
 }
 
@@ -437,7 +457,8 @@ static const char usage_text[] =
 "  2  the command line is wrong\n"
 "  3  the device can not be used like this: it is not there, not NVMe, not\n"
 "     bound to vfio-pci, behind an IOMMU, or in use; the kernel lacks what it\n"
-"     takes; or a privilege is missing\n";
+"     takes; or a privilege is missing\n"
+"  4  the device was asked for, and let go before everything was read\n";
 
 static int parse_number(const char *text, __u64 min, __u64 max, __u64 *number)
 {
@@ -587,5 +608,7 @@ int main(int argc, char **argv)
 	/* Without standard files there is no place to say why. */
 	if (!open_standard_files())
 		return EXIT_FAILED;
+	/* If nobody reads the output, write() says so, and the device is stopped. */
+	signal(SIGPIPE, SIG_IGN);
 	return close_standard_files(program(argc, argv));
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -393,11 +394,69 @@ static int find_config(struct noiommu_device *dev)
 	return err;
 }
 
+/* count 0 turns all of them off; otherwise, one event for the first. */
+static int set_irqs(struct noiommu_device *dev, unsigned int index,
+		    unsigned int count, __s32 event)
+{
+	/* An irq_set ends in an array of what it sets: here, one eventfd. */
+	union {
+		struct vfio_irq_set set;
+		char room[sizeof(struct vfio_irq_set) + sizeof(event)];
+	} irq = {
+		.set = {
+			.argsz = sizeof(irq),
+			.flags = VFIO_IRQ_SET_ACTION_TRIGGER,
+			.index = index,
+			.count = count,
+		},
+	};
+
+	irq.set.flags |= count ? VFIO_IRQ_SET_DATA_EVENTFD :
+				 VFIO_IRQ_SET_DATA_NONE;
+	memcpy(irq.set.data, &event, sizeof(event));
+	return ioctl(dev->fd, VFIO_DEVICE_SET_IRQS, &irq) ? -errno : 0;
+}
+
+/* Makes an eventfd that each of some interrupt will add one to. */
+static int listen_irq(struct noiommu_device *dev, unsigned int index,
+		      int *eventfd_out)
+{
+	int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), err;
+
+	if (event < 0)
+		return fail(errno, "eventfd");
+	err = set_irqs(dev, index, 1, event);
+	if (err) {
+		close(event);
+		return fail(-err, "VFIO_DEVICE_SET_IRQS(%u)", index);
+	}
+	*eventfd_out = event;
+	return 0;
+}
+
+/*
+ * An earlier driver may have left the device at work. Not every device has a reset,
+ * and one that has none must be stopped by its own registers.
+ */
+static int reset_device(struct noiommu_device *dev)
+{
+	if (!ioctl(dev->fd, VFIO_DEVICE_RESET))
+		return 0;
+	if (errno != EINVAL)
+		return fail(errno, "VFIO_DEVICE_RESET");
+	note("%s: has no reset", dev->bdf);
+	return 0;
+}
+
 int noiommu_open(struct noiommu_device *dev, const char *bdf)
 {
 	int err;
 
-	*dev = (struct noiommu_device) { .fd = -1, .iommufd = -1 };
+	*dev = (struct noiommu_device) {
+		.fd = -1,
+		.iommufd = -1,
+		.request = -1,
+	};
 	snprintf(dev->bdf, sizeof(dev->bdf), "%s", bdf);
 
 	err = open_cdev(dev);
@@ -411,14 +470,34 @@ int noiommu_open(struct noiommu_device *dev, const char *bdf)
 		err = probe_get_pa(dev);
 	if (!err)
 		err = find_config(dev);
+	if (!err)
+		err = listen_irq(dev, VFIO_PCI_REQ_IRQ_INDEX, &dev->request);
+	if (!err)
+		err = reset_device(dev);
 	if (err)
 		noiommu_close(dev);
 	return err;
 }
 
 /*
- * The device must be quiet by now. Detaching drops the page table that keeps
- * the addresses good; closing unbinds, and closing the iommufd ends the IOAS.
+ * Whoever unbinds or removes the device waits until its file is closed. A driver
+ * has to look now and then whether somebody does, and then stop and close it.
+ */
+int noiommu_check_request(struct noiommu_device *dev)
+{
+	struct pollfd request = { .fd = dev->request, .events = POLLIN };
+
+	if (poll(&request, 1, 0) <= 0)
+		return 0;
+	return refuse(ECANCELED,
+		      "%s: let go, as it is being unbound from vfio-pci or removed",
+		      dev->bdf);
+}
+
+/*
+ * The device must have been stopped before this. Detaching it drops the page
+ * table, and with that the addresses are no longer good; closing unbinds, and
+ * closing the iommufd ends the IOAS.
  */
 void noiommu_close(struct noiommu_device *dev)
 {
@@ -441,8 +520,11 @@ void noiommu_close(struct noiommu_device *dev)
 		close(dev->fd);
 	if (dev->iommufd >= 0)
 		close(dev->iommufd);
+	if (dev->request >= 0)
+		close(dev->request);
 	dev->fd = -1;
 	dev->iommufd = -1;
+	dev->request = -1;
 }
 
 /*
@@ -490,28 +572,6 @@ int noiommu_map_bar(struct noiommu_device *dev, unsigned int bar,
 	return 0;
 }
 
-/* count 0 turns all of them off; otherwise, one event for the first vector. */
-static int set_msix(struct noiommu_device *dev, unsigned int count, __s32 event)
-{
-	/* An irq_set ends in an array of what it sets: here, one eventfd. */
-	union {
-		struct vfio_irq_set set;
-		char room[sizeof(struct vfio_irq_set) + sizeof(event)];
-	} irq = {
-		.set = {
-			.argsz = sizeof(irq),
-			.flags = VFIO_IRQ_SET_ACTION_TRIGGER,
-			.index = VFIO_PCI_MSIX_IRQ_INDEX,
-			.count = count,
-		},
-	};
-
-	irq.set.flags |= count ? VFIO_IRQ_SET_DATA_EVENTFD :
-				 VFIO_IRQ_SET_DATA_NONE;
-	memcpy(irq.set.data, &event, sizeof(event));
-	return ioctl(dev->fd, VFIO_DEVICE_SET_IRQS, &irq) ? -errno : 0;
-}
-
 /* Each interrupt of MSI-X vector 0 will add one to an eventfd. */
 int noiommu_enable_msix(struct noiommu_device *dev, int *eventfd_out)
 {
@@ -519,27 +579,18 @@ int noiommu_enable_msix(struct noiommu_device *dev, int *eventfd_out)
 		.argsz = sizeof(info),
 		.index = VFIO_PCI_MSIX_IRQ_INDEX,
 	};
-	int event, err;
 
 	if (ioctl(dev->fd, VFIO_DEVICE_GET_IRQ_INFO, &info))
 		return fail(errno, "VFIO_DEVICE_GET_IRQ_INFO");
 	if (!info.count)
-		return refuse(ENODEV, "%s: has no MSI-X", dev->bdf);
-	event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (event < 0)
-		return fail(errno, "eventfd");
-	err = set_msix(dev, 1, event);
-	if (err) {
-		close(event);
-		return fail(-err, "VFIO_DEVICE_SET_IRQS");
-	}
-	*eventfd_out = event;
-	return 0;
+		return refuse(ENODEV, "%s: has no MSI-X, and can only be polled",
+			      dev->bdf);
+	return listen_irq(dev, VFIO_PCI_MSIX_IRQ_INDEX, eventfd_out);
 }
 
 void noiommu_disable_msix(struct noiommu_device *dev, int eventfd)
 {
-	int err = set_msix(dev, 0, -1);
+	int err = set_irqs(dev, VFIO_PCI_MSIX_IRQ_INDEX, 0, -1);
 
 	if (err)
 		fail(-err, "VFIO_DEVICE_SET_IRQS, off");

@@ -12,19 +12,21 @@
  *
  * The life of a driver, in order:
  *
- *	noiommu_open()			cdev, iommufd, bind, IOAS, attach
+ *	noiommu_open()			cdev, iommufd, bind, IOAS, attach, reset
  *	noiommu_map_bar()		the device's registers
  *	dma_memory_alloc()		memory for the device, its addresses
  *	noiommu_set_bus_master(on)	now the device can do DMA
  *	noiommu_enable_msix()		now it can interrupt
- *	...
+ *	noiommu_check_request()		now and then: is the device to be let go?
  *	noiommu_set_bus_master(off)	now it can not
  *	dma_memory_free()		only now: memory may be used anew
  *	noiommu_close()
  *
- * A driver that dies on the way does no harm: closing the device's file, which
- * the kernel does for a process that ends, takes the bus away from the device
- * before the memory is unpinned.
+ * Before bus mastering goes off, a driver stops its device, on every path: DMA
+ * that is under way would otherwise be cut off, and a disk lose what it caches.
+ * If the process ends without that, the kernel closes the device's file, which
+ * turns bus mastering off before the memory is unpinned. So the device cannot
+ * write to memory that is no longer the driver's, but it has not been shut down.
  *
  * Functions return 0, or a negative errno after they have said what went wrong.
  */
@@ -75,6 +77,7 @@ struct iommu_ioas_get_pa {
  * @attached: @ioas_id is valid, and the device attached to it
  * @get_pa_size: how much of struct iommu_ioas_get_pa the kernel knows: all of
  *		 it, or the part that has no array
+ * @request: eventfd, readable when the device is to be let go
  * @config: where in @fd the PCI configuration space begins
  * @lookups: calls of IOMMU_IOAS_GET_PA that gave addresses
  * @addresses: pages whose physical address is known from them
@@ -87,6 +90,7 @@ struct noiommu_device {
 	__u32 ioas_id;
 	bool attached;
 	__u32 get_pa_size;
+	int request;
 	__u64 config;
 	unsigned long lookups;
 	unsigned long addresses;
@@ -104,6 +108,7 @@ int noiommu_pci_class(const char *bdf, unsigned int *pci_class);
 
 int noiommu_open(struct noiommu_device *dev, const char *bdf);
 void noiommu_close(struct noiommu_device *dev);
+int noiommu_check_request(struct noiommu_device *dev);
 
 int noiommu_set_bus_master(struct noiommu_device *dev, bool on);
 int noiommu_map_bar(struct noiommu_device *dev, unsigned int bar,

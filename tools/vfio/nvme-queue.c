@@ -158,19 +158,32 @@ static bool queue_take(struct nvme_queue *queue, struct nvme_completion *done)
 	return true;
 }
 
-/* Is there still a controller, and has it not given up? */
-static int ctrl_check(struct nvme_ctrl *ctrl)
+int nvme_refuse_gone(struct nvme_ctrl *ctrl)
+{
+	return refuse(ENODEV,
+		      "%s: does not answer, its registers read all ones: it was removed, has no power, or is being reset",
+		      ctrl->dev->bdf);
+}
+
+/*
+ * Is it any use to wait on? Admin commands are waited for also when the device is
+ * asked for: they start and stop it.
+ */
+static int wait_check(struct nvme_ctrl *ctrl, struct nvme_queue *queue)
 {
 	__u32 csts = nvme_read32(ctrl, NVME_REG_CSTS);
 
-	if (csts != NVME_GONE && !(csts & NVME_CSTS_CFS))
-		return 0;
-	ctrl->lost = true;
 	if (csts == NVME_GONE)
-		return refuse(ENODEV, "the device does not answer any more");
-	return refuse(EIO,
-		      "the controller reports a fatal error (CSTS.CFS, CSTS is %#x)",
-		      csts);
+		return nvme_refuse_gone(ctrl);
+	if (csts & NVME_CSTS_CFS)
+		return refuse(EIO,
+			      "the controller reports a fatal error (CSTS.CFS, CSTS is %#x)",
+			      csts);
+	if (!(csts & NVME_CSTS_RDY))
+		return refuse(EIO,
+			      "%s: was reset by somebody else (CSTS.RDY is 0), and has forgotten its commands: start again",
+			      ctrl->dev->bdf);
+	return queue->id ? noiommu_check_request(ctrl->dev) : 0;
 }
 
 /*
@@ -187,7 +200,7 @@ static int wait_polling(struct nvme_ctrl *ctrl, struct nvme_queue *queue,
 		for (spins = 0; spins < POLL_SPINS; spins++)
 			if (queue_ready(queue))
 				return 0;
-		err = ctrl_check(ctrl);
+		err = wait_check(ctrl, queue);
 		if (err)
 			return err;
 	} while (nvme_now_ms() < deadline);
@@ -198,7 +211,8 @@ static int wait_polling(struct nvme_ctrl *ctrl, struct nvme_queue *queue,
  * Interrupts are counted in the eventfd until they are read. One that comes
  * between a look at the queue and the wait is not lost: the wait ends at once.
  */
-static int wait_irq(struct nvme_ctrl *ctrl, __u64 deadline)
+static int wait_irq(struct nvme_ctrl *ctrl, struct nvme_queue *queue,
+		    __u64 deadline)
 {
 	struct pollfd event = { .fd = ctrl->irq, .events = POLLIN };
 	__u64 count;
@@ -210,7 +224,7 @@ static int wait_irq(struct nvme_ctrl *ctrl, __u64 deadline)
 			return fail(errno, "poll the eventfd of MSI-X");
 		if (ready > 0 && read(ctrl->irq, &count, sizeof(count)) > 0)
 			return 0;
-		err = ctrl_check(ctrl);
+		err = wait_check(ctrl, queue);
 		if (err)
 			return err;
 	} while (nvme_now_ms() < deadline);
@@ -225,10 +239,10 @@ int nvme_queue_wait(struct nvme_ctrl *ctrl, struct nvme_queue *queue,
 
 	while (!queue_take(queue, done)) {
 		err = ctrl->irq < 0 ? wait_polling(ctrl, queue, deadline) :
-				      wait_irq(ctrl, deadline);
+				      wait_irq(ctrl, queue, deadline);
 		if (!err)
 			continue;
-		ctrl->lost = true;
+		ctrl->lost = err != -ECANCELED;
 		if (err != -ETIMEDOUT)
 			return err;
 		if (queue_ready(queue))

@@ -106,6 +106,7 @@ void nvme_queue_submit(struct nvme_queue *queue,
 		       const struct nvme_command *command);
 int nvme_queue_wait(struct nvme_ctrl *ctrl, struct nvme_queue *queue,
 		    struct nvme_completion *done);
+int nvme_refuse_gone(struct nvme_ctrl *ctrl);
 int nvme_status(const char *what, const struct nvme_completion *done);
 
 #endif /* NVME_QUEUE_H */

@@ -27,6 +27,7 @@
 
 #define NVME_IDENTIFY_NAMESPACE	0
 #define NVME_IDENTIFY_CTRL	1
+#define NVME_IDENTIFY_ACTIVE	2
 #define NVME_IDENTIFY_SIZE	4096
 #define NVME_FEATURE_QUEUES	7
 
@@ -101,7 +102,7 @@ static int ctrl_disable(struct nvme_ctrl *ctrl)
 	int err;
 
 	if (csts == NVME_GONE)
-		return refuse(ENODEV, "the device does not answer");
+		return nvme_refuse_gone(ctrl);
 	if (cc & NVME_CC_EN && !(csts & NVME_CSTS_CFS) && !ctrl->lost)
 		wait_csts(ctrl, NVME_CSTS_RDY, NVME_CSTS_RDY,
 			  ready_timeout_ms(ctrl));
@@ -261,6 +262,21 @@ static __u32 lba_format(const char *data)
 	return get_le32(data + 128 + 4 * flbas);
 }
 
+/* There may be fewer namespaces than numbers for them; the list is in order. */
+static int refuse_inactive(struct nvme_ctrl *ctrl, __u32 id)
+{
+	__u32 first = 0;
+
+	if (!identify(ctrl, NVME_IDENTIFY_ACTIVE, 0))
+		first = get_le32(page_va(ctrl, PAGE_IDENTIFY));
+	if (!first)
+		return refuse(ENODEV, "namespace %u: not active, nor is any other",
+			      id);
+	return refuse(ENODEV,
+		      "namespace %u: not active; the first that is has number %u",
+		      id, first);
+}
+
 int nvme_identify_namespace(struct nvme_ctrl *ctrl, __u32 id,
 			    struct nvme_namespace *ns)
 {
@@ -279,8 +295,12 @@ int nvme_identify_namespace(struct nvme_ctrl *ctrl, __u32 id,
 	memcpy(&blocks, data, sizeof(blocks));
 	format = lba_format(data);
 	shift = format >> 16 & 0xff;
-	if (!blocks || shift < 9 || shift > 24)
-		return refuse(ENODEV, "namespace %u: not active", id);
+	if (!blocks)
+		return refuse_inactive(ctrl, id);
+	if (shift < 9 || shift > 24)
+		return refuse(EOPNOTSUPP,
+			      "namespace %u: blocks of 2^%u bytes are not supported",
+			      id, shift);
 	/* With metadata, the controller would write where nothing is mapped. */
 	if (format & 0xffff)
 		return refuse(EOPNOTSUPP,
@@ -416,7 +436,7 @@ static int read_capabilities(struct nvme_ctrl *ctrl)
 	size_t most, doorbells;
 
 	if (nvme_read32(ctrl, NVME_REG_CSTS) == NVME_GONE)
-		return refuse(ENODEV, "the registers of the device do not answer");
+		return nvme_refuse_gone(ctrl);
 	ctrl->cap = nvme_read64(ctrl, NVME_REG_CAP);
 	note("CAP %#llx, version %#x", (unsigned long long)ctrl->cap,
 	     nvme_read32(ctrl, NVME_REG_VS));
