@@ -114,7 +114,7 @@ static int alloc_scattered(struct dma_memory *mem, size_t size)
 	err = map_anonymous(mem, round_up(size, mem->page_size), 0);
 	if (err)
 		return fail(-err, "mmap of %zu bytes", size);
-	/* EINVAL: a kernel that does not know huge pages need not be told. */
+	/* EINVAL: the kernel has no transparent huge pages. */
 	if (madvise(mem->va, mem->size, MADV_NOHUGEPAGE) && errno != EINVAL)
 		return fail(errno, "madvise(MADV_NOHUGEPAGE)");
 	return touch_shuffled(mem);
@@ -258,7 +258,7 @@ int dma_memory_alloc(struct noiommu_device *dev, struct dma_memory *mem,
 	return err;
 }
 
-/* Never before the device has been stopped: the next owner would be hit. */
+/* Only after the device was stopped, or it writes to the next owner's memory. */
 void dma_memory_free(struct noiommu_device *dev, struct dma_memory *mem)
 {
 	if (mem->mapped)

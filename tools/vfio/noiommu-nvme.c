@@ -544,8 +544,9 @@ static int usage(void)
 
 /*
  * A file that is opened gets the lowest free number. If that was the standard
- * output's, what is printed would go to the file: to the device, that is. Where
- * one of the three is missing, reading or writing it becomes an error.
+ * output's, what is printed would go to the file: to the device, that is. Without
+ * standard error, messages are dropped; to write to standard output that is not
+ * there stays an error.
  */
 static bool open_standard_files(void)
 {
@@ -553,7 +554,8 @@ static bool open_standard_files(void)
 
 	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) < 0 &&
-		    open("/dev/null", fd ? O_RDONLY : O_WRONLY) != fd)
+		    open("/dev/null",
+			 fd == STDOUT_FILENO ? O_RDONLY : O_WRONLY) != fd)
 			return false;
 	return true;
 }

@@ -44,7 +44,7 @@ int fail(int err, const char *fmt, ...)
 	return -err;
 }
 
-/* The same for what we find out ourselves: the text says it all. */
+/* The same for what we find out ourselves: the text has the reason. */
 int refuse(int err, const char *fmt, ...)
 {
 	va_list args;
@@ -100,7 +100,7 @@ int noiommu_parse_bdf(const char *text, char *bdf)
 
 /*
  * Which class of device this is, as sysfs has it: base class, sub-class and
- * programming interface, eight bits each. Good to know before anything is done
+ * programming interface, eight bits each. It can be read before anything is done
  * to the device.
  */
 int noiommu_pci_class(const char *bdf, unsigned int *pci_class)
@@ -315,8 +315,8 @@ static int bind_device(struct noiommu_device *dev)
 
 /*
  * An IOAS maps IOVAs to memory. A device without an IOMMU never sees an IOVA:
- * here it is but a name for a piece of memory, with which to ask for addresses
- * and to unmap. Attaching the device is what makes these questions allowed.
+ * here it only names a piece of memory, to ask for its addresses and to unmap it.
+ * Without a device that is attached, IOMMU_IOAS_GET_PA is refused.
  */
 static int attach_ioas(struct noiommu_device *dev)
 {
@@ -435,8 +435,8 @@ static int listen_irq(struct noiommu_device *dev, unsigned int index,
 }
 
 /*
- * An earlier driver may have left the device at work. Not every device has a reset,
- * and one that has none must be stopped by its own registers.
+ * An earlier driver may have left the device at work. One that has no reset must
+ * be stopped by its own registers before it gets the bus.
  */
 static int reset_device(struct noiommu_device *dev)
 {
@@ -529,8 +529,8 @@ void noiommu_close(struct noiommu_device *dev)
 
 /*
  * vfio hands out a device that may not master the bus. Memory space is for the
- * CPU's access to the BARs. INTx stays off either way: nobody here listens to
- * it, and the line may be shared with devices of the kernel's.
+ * CPU's access to the BARs. INTx stays off either way: it is not handled here,
+ * and the line may be shared with devices of the kernel's.
  */
 int noiommu_set_bus_master(struct noiommu_device *dev, bool on)
 {

@@ -22,11 +22,10 @@
  *	dma_memory_free()		only now: memory may be used anew
  *	noiommu_close()
  *
- * Before bus mastering goes off, a driver stops its device, on every path: DMA
- * that is under way would otherwise be cut off, and a disk lose what it caches.
- * If the process ends without that, the kernel closes the device's file, which
- * turns bus mastering off before the memory is unpinned. So the device cannot
- * write to memory that is no longer the driver's, but it has not been shut down.
+ * Before it turns bus mastering off, a driver stops its device, also if something
+ * has failed. When a process ends without that, the kernel closes the device's
+ * file, which turns bus mastering off before the memory is unpinned: the device
+ * cannot write to memory that has another owner by then, but nobody shut it down.
  *
  * Functions return 0, or a negative errno after they have said what went wrong.
  */

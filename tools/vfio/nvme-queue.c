@@ -54,7 +54,7 @@ static void dma_read_barrier(void)
 	asm volatile("fence ir, iorw" : : : "memory");
 }
 #else
-/* The compiler's full barrier, which is for CPUs: see if a device heeds it */
+/* The full barrier between CPUs: check whether it orders accesses of devices. */
 static void dma_barrier(void)
 {
 	__sync_synchronize();
@@ -132,7 +132,7 @@ void nvme_queue_submit(struct nvme_queue *queue,
 
 /*
  * The controller says that an entry is new by flipping its phase tag on every
- * lap of the ring: nobody needs to clear entries.
+ * lap of the ring, so that entries need not be cleared after the first.
  */
 static bool queue_ready(struct nvme_queue *queue)
 {
@@ -166,8 +166,8 @@ int nvme_refuse_gone(struct nvme_ctrl *ctrl)
 }
 
 /*
- * Is it any use to wait on? Admin commands are waited for also when the device is
- * asked for: they start and stop it.
+ * Whether the queue can still be expected to answer. Admin commands are waited for
+ * even if the device is asked for, as they start and stop it.
  */
 static int wait_check(struct nvme_ctrl *ctrl, struct nvme_queue *queue)
 {
@@ -175,14 +175,14 @@ static int wait_check(struct nvme_ctrl *ctrl, struct nvme_queue *queue)
 
 	if (csts == NVME_GONE)
 		return nvme_refuse_gone(ctrl);
-	if (csts & NVME_CSTS_CFS)
-		return refuse(EIO,
-			      "the controller reports a fatal error (CSTS.CFS, CSTS is %#x)",
-			      csts);
 	if (!(csts & NVME_CSTS_RDY))
 		return refuse(EIO,
 			      "%s: was reset by somebody else (CSTS.RDY is 0), and has forgotten its commands: start again",
 			      ctrl->dev->bdf);
+	if (csts & NVME_CSTS_CFS)
+		return refuse(EIO,
+			      "the controller reports a fatal error (CSTS.CFS, CSTS is %#x)",
+			      csts);
 	return queue->id ? noiommu_check_request(ctrl->dev) : 0;
 }
 

@@ -525,7 +525,7 @@ static int delete_io_queues(struct nvme_ctrl *ctrl)
 	return err ? err : delete_queue(ctrl, true);
 }
 
-/* A disk wants to be told before it loses its power (3.6.1). */
+/* A disk has to be told before it may lose power (3.6.1). */
 static int ctrl_shutdown(struct nvme_ctrl *ctrl)
 {
 	__u32 cc = nvme_read32(ctrl, NVME_REG_CC) & ~NVME_CC_SHN_MASK;
@@ -539,8 +539,8 @@ static int ctrl_shutdown(struct nvme_ctrl *ctrl)
 
 /*
  * Stops the controller, then frees its memory; the caller may free the memory
- * of commands when this is done. Whether or not the controller cooperates, it
- * is without the bus in the end, and so can not reach any memory.
+ * of commands when this is done. Bus mastering is turned off even if stopping
+ * fails, so that the controller can not reach any memory.
  */
 int nvme_close(struct nvme_ctrl *ctrl)
 {
@@ -558,7 +558,7 @@ int nvme_close(struct nvme_ctrl *ctrl)
 	}
 	/*
 	 * Memory that it can still reach must not be freed. When the process
-	 * exits the kernel resets the device before it unpins anything.
+	 * exits, the kernel turns bus mastering off before it unpins anything.
 	 */
 	if (noiommu_set_bus_master(ctrl->dev, false))
 		exit(EXIT_FAILURE);
