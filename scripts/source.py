@@ -164,7 +164,13 @@ def forget(tree):
 
 
 def git_folder(tree):
-    return pathlib.Path(tree) / ".git"
+    """Where git keeps what it knows of a tree. In one of `git worktree` that is with
+    the first."""
+    folder = pathlib.Path(tree) / ".git"
+    if folder.is_file():
+        folder = pathlib.Path(Repo(tree).text("rev-parse", "--path-format=absolute",
+                                              "--git-common-dir"))
+    return folder
 
 
 def check_version(tree, wanted, known=()):

@@ -128,6 +128,19 @@ class MadeTree(toy.ToyTest):
         self.assertEqual(self.tree_of(self.made), wanted)
         self.assertEqual(os.stat(self.made / "one.c").st_mtime, 1)
 
+    def test_another_work_tree_of_the_made_one(self):
+        self.ensure()
+        beside = self.folder / "beside"
+        self.git("worktree", "add", "-q", "--detach", str(beside), cwd=self.made)
+        (beside / "one.c").write_text("my work\n")
+        self.commit("one: My work", cwd=beside)
+        self.assertFalse(tree.is_stale(beside, self.series))
+        self.tree = beside
+        self.refresh()
+        tree.mark_refreshed(beside, self.series)
+        self.ensure()
+        self.assertEqual((self.made / "one.c").read_text(), "my work\n")
+
     def test_stale(self):
         self.assertFalse(tree.is_stale(self.tree, self.series))   # not a made one
         self.ensure()

@@ -44,8 +44,8 @@ struct iommufd_device *iommufd_device_bind_noiommu(struct iommufd_ctx *ictx,
 	struct iommufd_group *igroup;
 
 	/*
-	 * An IOMMU driver has the device, or is looking at it just now. This is
-	 * no place to tell which: what it points to can be freed at any time.
+	 * An IOMMU driver has the device, or is probing it. Do not look further:
+	 * what this points to can be freed at any time.
 	 */
 	if (dev->iommu)
 		return ERR_PTR(-EINVAL);

@@ -206,7 +206,7 @@ unsigned long iommufd_domain_read_range(struct iommu_domain *domain,
 	struct pt_iommu_run *last_run = runs->runs + runs->max - 1;
 	struct pt_iommu_run *run = runs->runs + runs->nr - 1;
 	struct noiommu_pt *pt = to_noiommu_pt(domain);
-	/* Nothing continues what is not there */
+	/* Without a run no output continues it */
 	u64 next_phys = runs->nr ? run->phys + run->len : ~0ULL;
 	unsigned long left = length;
 

@@ -1618,6 +1618,71 @@ TEST_F(noiommu_fault, blocks_nobody)
 	ASSERT_TRUE(answers_equal(&expected, &self->lookup.a));
 }
 
+static void *fault_attach_run(void *arg)
+{
+	struct fault_lookup *l = arg;
+
+	VFIO_ASSERT_GT(device_attach_to(l->b->device_fd, l->b->ioas_id), 0);
+	return NULL;
+}
+
+/* As in /proc: D for what waits and can at most be killed. 0 if it is no more. */
+static char task_state(pid_t pid)
+{
+	char path[32], state;
+	FILE *file;
+	int nr;
+
+	snprintf_assert(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "r");
+	if (!file)
+		return 0;
+	nr = fscanf(file, "%*d (%*[^)]) %c", &state);
+	VFIO_ASSERT_EQ(fclose(file), 0);
+	return nr == 1 ? state : 0;
+}
+
+/* Returns false if that takes more than 20 seconds */
+static bool task_wait_for(pid_t pid, char state)
+{
+	int i;
+
+	for (i = 0; i < 2000 && task_state(pid) != state; i++)
+		usleep(10000);
+	return task_state(pid) == state;
+}
+
+/* An attach has to fault in what is mapped, a lookup waits for it and is killed */
+TEST_F(noiommu_fault, killed_behind_attach)
+{
+	const u64 length = FAULT_PAGES * getpagesize();
+	struct bound *b = &self->b;
+	pthread_t thread;
+	pid_t pid;
+
+	b->ioas_id = ioas_alloc(b->iommufd);
+	ASSERT_EQ(0, ioas_map_fixed(b->iommufd, b->ioas_id, self->fault.array,
+				    length, IOVA));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, fault_attach_run,
+				    &self->lookup));
+	ASSERT_TRUE(fault_wait(&self->fault));
+
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		lookup(b, IOVA, 1);
+		_exit(0);
+	}
+	EXPECT_TRUE(task_wait_for(pid, 'D'));
+	EXPECT_EQ(0, kill(pid, SIGKILL));
+	EXPECT_TRUE(task_wait_for(pid, 'Z'));
+
+	fault_resolve(&self->fault);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+	ASSERT_EQ(0, lookup(b, IOVA, length));
+}
+
 /* What was looked up goes away, and something else takes its place or not */
 static bool fault_answer_is_right(const struct fault_lookup *l,
 				  const struct mem *mem, const struct mem *other)
