@@ -170,7 +170,7 @@ def refusals(name, settings, kernel):
     def make_job():
         return Job(program=programs.GUEST / "refusals.sh",
                    files={"noiommu-nvme": programs.noiommu_nvme(kernel)})
-    return guest_suite(name, settings, kernel, make_job)
+    return guest_suite(name, settings, kernel, make_job, "single")
 
 
 def skips(name, settings, kernel):
@@ -272,4 +272,4 @@ def document_of(suite):
     except subprocess.TimeoutExpired as late:
         text = ktap.document([(suite.name, str(late))])
     lost = vm.LOST.pop(suite.name, "")
-    return text + "".join(f"# a boot was lost: {line}\n" for line in lost.splitlines())
+    return text + "".join(f"# a guest was lost: {line}\n" for line in lost.splitlines())

@@ -77,7 +77,7 @@ def report(settings, suite, parser, folder, text, seconds):
     counts, failed, skips = parser.parse(text)
     say(f"{suite.name}: {counts} ({seconds:.0f} s)")
     for line in text.splitlines():
-        if line.startswith("# a boot was lost: "):
+        if line.startswith("# a guest was lost: "):
             say("  " + line.removeprefix("# "))
     for name, reason in skips.items():
         say(f"  skipped: {name}: {reason}")

@@ -64,21 +64,36 @@ def run(machine, name, work, limit, output=None, interactive=False, boot=BOOT, t
     <name>.log in `work`; `output` gets the program's bytes as they come, and an
     empty string now and then, so that it can tell that time passes. The program may
     take `limit` seconds. A boot that does not come to init in its own time is tried
-    once more; the log of the lost one is kept as <name>.lost.log."""
-    result = run_once(machine, name, work, limit, output, interactive, boot)
-    if result.booted or tries == 1:
-        return result
-    LOST[name] = result.trouble()
-    say(f"{name}: a boot is lost and tried once more: " + LOST[name].split("\n")[0])
-    result.log.rename(work / f"{name}.lost.log")
+    once more, and so is a guest whose QEMU crashed; the log of the lost one is kept as
+    <name>.lost.log."""
+    try:
+        result = run_once(machine, name, work, limit, output, interactive, boot)
+    except Crashed as crash:
+        if tries == 1:
+            raise
+        LOST[name] = crash.cause
+    else:
+        if result.booted or tries == 1:
+            return result
+        LOST[name] = result.trouble()
+    say(f"{name}: a guest is lost and tried once more: " + LOST[name].split("\n")[0])
+    log_of(work, name).rename(work / f"{name}.lost.log")
     return run(machine, name, work, limit, output, interactive, boot, tries - 1)
 
 
-LOST = {}   # guests of this command, and why their first boot came to nothing
+LOST = {}   # guests of this command, and why the first attempt came to nothing
+
+
+class Crashed(Failure):
+    """QEMU itself was ended by a signal that was not ours."""
+
+
+def log_of(work, name):
+    return work / f"{name}.log"
 
 
 def run_once(machine, name, work, limit, output, interactive, boot):
-    log = work / f"{name}.log"
+    log = log_of(work, name)
     log.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=work) as scratch, Monitor() as monitor:
         status, messages = pathlib.Path(scratch, "status"), pathlib.Path(scratch, "qemu")
@@ -100,6 +115,9 @@ def run_once(machine, name, work, limit, output, interactive, boot):
         seconds = time.monotonic() - start
         if process.returncode not in (0, -9):
             shutil.copy(messages, work / f"{name}.qemu")
+            if process.returncode < 0:
+                raise Crashed(f"QEMU was ended by signal {-process.returncode}",
+                              work / f"{name}.qemu")
             raise Failure("QEMU failed", work / f"{name}.qemu")
         booted, exit_status = read_status(status)
     return Result(exit_status, collected, log, booted, timed_out, seconds)

@@ -104,7 +104,7 @@ class Suites(unittest.TestCase):
         suite = check.Suite("a", lambda: ktap.document([("x", "")]))
         with mock.patch.dict(check.vm.LOST, {"a": "why\ntrace", "b": "other"}):
             self.assertEqual(check.document_of(suite), ktap.document([("x", "")])
-                             + "# a boot was lost: why\n# a boot was lost: trace\n")
+                             + "# a guest was lost: why\n# a guest was lost: trace\n")
             self.assertEqual(list(check.vm.LOST), ["b"])
 
 

@@ -111,6 +111,9 @@ class Boots(Folder):
             log = work / f"{name}.log"
             log.write_text(f"[ 1.0] boot {len(results)}\n")
             came_up = booted[len(results)]
+            if came_up is None:
+                results.append(None)
+                raise vm.Crashed("QEMU was ended by signal 11")
             results.append(vm.Result(0 if came_up else None, b"", log, came_up, not came_up, 5))
             return results[-1]
         with mock.patch.object(vm, "run_once", once), mock.patch.dict(vm.LOST, clear=True), \
@@ -133,6 +136,13 @@ class Boots(Folder):
         result, _, boots = self.boots(False, False)
         self.assertIn("did not boot", result.trouble())
         self.assertEqual(boots, 2)
+
+    def test_a_crash_of_qemu_is_one_too(self):
+        result, lost, boots = self.boots(None, True)
+        self.assertEqual((result.trouble(), boots), ("", 2))
+        self.assertIn("signal 11", lost["guest"])
+        with self.assertRaises(vm.Crashed):
+            self.boots(None, None)
 
     def test_a_trial_is_made_once(self):
         self.assertEqual(self.boots(False, tries=1)[2], 1)
