@@ -19,6 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <linux/bits.h>
 #include <linux/iommufd.h>
 #include <linux/kernel.h>
 #include <linux/types.h>
@@ -383,7 +384,7 @@ static inline int model_choose_from(const struct m_ioas *ioas,
 }
 
 /* No physical address is as high */
-#define MODEL_NOIOMMU_FIRST	(1ULL << 52)
+#define MODEL_NOIOMMU_FIRST	BIT_ULL(52)
 
 static inline int model_choose(const struct m_ioas *ioas, u64 address, u64 length,
 			       u64 *iova)
