@@ -356,7 +356,7 @@ static int iommufd_get_pa(struct io_pagetable *iopt,
 	return 0;
 }
 
-/* A sixteenth of a call for a page less than iommufd_ucmd_respond() takes */
+/* A call for a page takes a sixteenth less than with iommufd_ucmd_respond() */
 static int pa_respond(struct iommufd_ucmd *ucmd)
 {
 	struct iommu_ioas_get_pa __user *uptr = ucmd->ubuffer;
