@@ -9,12 +9,26 @@
  */
 #include <linux/bits.h>
 #include <linux/iommu.h>
+#include <linux/ioport.h>
+#include <linux/minmax.h>
 
 #include "io_pagetable.h"
 #include "iommufd_private.h"
 
-/* The page table of a driverless HWPT holds no physical address as high as this */
-#define NOIOMMU_FIRST_IOVA BIT_ULL(52)
+/* The page table of a noiommu HWPT holds no physical address as high as this */
+#define NOIOMMU_PHYS_END BIT_ULL(52)
+
+/*
+ * Not higher than it has to be, for each nine bits are one more level of the page
+ * table. Where the architecture does not say what its processors can address, it
+ * is the end of what a noiommu HWPT can hold.
+ */
+static unsigned long noiommu_first_iova(void)
+{
+	u64 last = min_t(u64, iomem_resource.end, NOIOMMU_PHYS_END - 1);
+
+	return (unsigned long)(last + 1);
+}
 
 /**
  * iopt_noiommu_first_iova() - Where automatic IOVAs of an IOAS are to start
@@ -34,6 +48,6 @@ unsigned long iopt_noiommu_first_iova(struct io_pagetable *iopt)
 
 	xa_for_each(&iopt->domains, index, domain)
 		if (iommufd_domain_is_noiommu(domain))
-			return (unsigned long)NOIOMMU_FIRST_IOVA;
+			return noiommu_first_iova();
 	return 0;
 }

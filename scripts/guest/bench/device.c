@@ -86,10 +86,12 @@ static int map_memfd(struct device *dev, const struct buffer *buf, size_t size)
 {
 	struct map_file cmd = {
 		.size = sizeof(cmd),
-		.flags = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE,
+		.flags = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE |
+			 IOMMU_IOAS_MAP_FIXED_IOVA,
 		.ioas_id = dev->ioas_id,
 		.fd = buf->fd,
 		.length = size,
+		.iova = (unsigned long)buf->va,
 	};
 	int ret = ioctl(dev->iommufd, MAP_FILE_CMD, &cmd);
 
@@ -101,10 +103,12 @@ static int map_memory(struct device *dev, const struct buffer *buf, size_t size)
 {
 	struct iommu_ioas_map cmd = {
 		.size = sizeof(cmd),
-		.flags = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE,
+		.flags = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE |
+			 IOMMU_IOAS_MAP_FIXED_IOVA,
 		.ioas_id = dev->ioas_id,
 		.user_va = (unsigned long)buf->va,
 		.length = size,
+		.iova = (unsigned long)buf->va,
 	};
 	int ret = ioctl(dev->iommufd, IOMMU_IOAS_MAP, &cmd);
 
@@ -113,8 +117,9 @@ static int map_memory(struct device *dev, const struct buffer *buf, size_t size)
 }
 
 /*
- * Maps the first bytes of a buffer. The kernel chooses the IOVA, as it does for
- * drivers, to whose devices it means nothing.
+ * Maps the first bytes of a buffer at its virtual address, as drivers do that come
+ * from pagemap, so that the page table has the same depth on every kernel.
+ * Automatic IOVAs differ: they lie above memory on those that let them miss it.
  */
 void map(struct device *dev, const struct buffer *buf, size_t size)
 {

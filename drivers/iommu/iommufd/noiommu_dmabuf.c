@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dma-bufs in the IOAS of devices without an IOMMU
+ *
+ * An IOMMU keeps devices from memory that the exporter took back. Without one
+ * nothing does, and to refuse dma-bufs would not change that: such a device can
+ * be told to access any address, and its user has the privilege to do so. So
+ * they can be mapped as for every device. When one is revoked, lookups fail from
+ * then on, and the log says what the device may still reach.
+ */
+#define pr_fmt(fmt) "iommufd: " fmt
+
+#include <linux/lockdep.h>
+#include <linux/printk.h>
+
+#include "io_pagetable.h"
+#include "iommufd_private.h"
+
+/**
+ * iommufd_noiommu_revoked() - A dma-buf in a noiommu HWPT was revoked
+ * @area: What of it was mapped
+ *
+ * Context: The caller holds the mutex of the area's pages.
+ */
+void iommufd_noiommu_revoked(struct iopt_area *area)
+{
+	lockdep_assert_held(&area->pages->mutex);
+
+	pr_warn_ratelimited("a dma-buf was revoked, devices without an IOMMU may still access what was at IOVA %#lx-%#lx\n",
+			    iopt_area_iova(area), iopt_area_last_iova(area));
+}
