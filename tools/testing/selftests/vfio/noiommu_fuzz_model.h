@@ -383,8 +383,27 @@ static inline int model_choose_from(const struct m_ioas *ioas,
 	return -ENOSPC;
 }
 
-/* No physical address is as high */
-#define MODEL_NOIOMMU_FIRST	BIT_ULL(52)
+/* No physical address is as high: what x86 processors say, or all that there may be */
+static inline u64 model_noiommu_first(void)
+{
+	static unsigned int bits;
+	char line[256];
+	FILE *file;
+
+	if (bits)
+		return BIT_ULL(bits);
+
+	file = fopen("/proc/cpuinfo", "r");
+	VFIO_ASSERT_NOT_NULL(file);
+	while (!bits && fgets(line, sizeof(line), file))
+		if (sscanf(line, "address sizes : %u bits physical", &bits) != 1)
+			bits = 0;
+	fclose(file);
+
+	if (!bits)
+		bits = 52;
+	return BIT_ULL(bits);
+}
 
 static inline int model_choose(const struct m_ioas *ioas, u64 address, u64 length,
 			       u64 *iova)
@@ -403,7 +422,7 @@ static inline int model_choose(const struct m_ioas *ioas, u64 address, u64 lengt
 		return -EINVAL;
 
 	if (ioas->nr_hwpts &&
-	    !model_choose_from(ioas, &choice, MODEL_NOIOMMU_FIRST, iova))
+	    !model_choose_from(ioas, &choice, model_noiommu_first(), iova))
 		return 0;
 	return model_choose_from(ioas, &choice, page_size, iova);
 }
