@@ -394,7 +394,7 @@ static inline u64 model_noiommu_first(void)
 		return BIT_ULL(bits);
 
 	file = fopen("/proc/cpuinfo", "r");
-	VFIO_ASSERT_NOT_NULL(file);
+	VFIO_ASSERT_NOT_NULL(file, "Failed to open /proc/cpuinfo\n");
 	while (!bits && fgets(line, sizeof(line), file))
 		if (sscanf(line, "address sizes : %u bits physical", &bits) != 1)
 			bits = 0;
