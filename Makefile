@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Each command is a small program in scripts/; `make help` lists them.
+# Each command is a small program in scripts/cli/; `make help` lists them.
 
 export BASE CONFIG ACCEL LINUX MACHINE RUN ARGS TIMEOUT TREE TO CONFIG_FROM
 
@@ -14,14 +14,14 @@ COMMANDS := run check check-long kernel shell vm series refresh tree rebase drif
 	    bench matrix deb lint
 
 help:
-	@cat scripts/help.txt
+	@cat scripts/cli/help.txt
 	@sed -n 's/^range: \(.*\) \(.*\)/                  Linux \1 to \2/p' patches/*/series
 
 $(COMMANDS): deps
 	@python3 -B scripts/project.py $@
 
 deps:
-	@scripts/deps.sh $(filter bench check check-long matrix deb lint,$(MAKECMDGOALS))
+	@scripts/cli/deps.sh $(filter bench check check-long matrix deb lint,$(MAKECMDGOALS))
 
 clean:
 	rm -rf build

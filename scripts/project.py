@@ -2,44 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Entry point of the Makefile's targets: project.py COMMAND."""
 
-import importlib
 import sys
 
-from aptsource import NotOffered
-from settings import from_environment
-from source import fall_back
-from ui import Failure
-
-COMMANDS = ("run", "check", "check-long", "kernel", "shell", "vm", "series", "refresh", "tree",
-            "rebase", "drift", "bench", "matrix", "deb", "lint")
-
-
-def run(command, settings):
-    """With the first base that is to be had."""
-    while True:
-        try:
-            return command.main(settings) or 0
-        except NotOffered as missing:
-            settings = fall_back(settings, missing)
-
-
-def main(arguments):
-    if len(arguments) != 1 or arguments[0] not in COMMANDS:
-        print(f"usage: project.py {'|'.join(COMMANDS)}", file=sys.stderr)
-        return 2
-    command = importlib.import_module("cmd_" + arguments[0].replace("-", "_"))
-    try:
-        return run(command, from_environment())
-    except Failure as failure:
-        print(failure.report(), file=sys.stderr)
-        return 1
-    except BrokenPipeError:
-        sys.stdout = None   # nobody reads on: nothing to flush at the end
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-
+from cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

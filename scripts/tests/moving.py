@@ -7,9 +7,9 @@ import io
 import shutil
 from unittest import mock
 
-import toy
-import tree
-from gitrepo import Repo
+from common.gitrepo import Repo
+from series import tree
+from tests import toy
 
 OLDER = "older: older-one-Say-uno.patch\n"
 
@@ -54,7 +54,7 @@ class Moving(toy.ToyTest):
         """From an archive that offers these, the newest first."""
         found = [candidate for candidate in reversed(self.offered)
                  if int(candidate.version[-1]) in numbers]
-        with mock.patch("source.Debian.candidates",
+        with mock.patch("base.source.Debian.candidates",
                         lambda debian: contextlib.nullcontext(found)), \
              contextlib.redirect_stderr(io.StringIO()), \
              contextlib.redirect_stdout(io.StringIO()) as said:

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Runs the unit tests of the scripts and prints the results as KTAP."""
+"""Runs the unit tests of all rooms and prints the results as KTAP."""
 
 import pathlib
 import sys
 import unittest
 
-HERE = pathlib.Path(__file__).resolve().parent
+SCRIPTS = pathlib.Path(__file__).resolve().parents[1]
 
 
 class KtapResult(unittest.TestResult):
@@ -37,8 +37,8 @@ class KtapResult(unittest.TestResult):
 
 
 def main():
-    sys.path[:0] = [str(HERE), str(HERE.parent)]
-    suite = unittest.defaultTestLoader.discover(str(HERE))
+    sys.path[0] = str(SCRIPTS)
+    suite = unittest.defaultTestLoader.discover(str(SCRIPTS))
     print(f"KTAP version 1\n1..{suite.countTestCases()}", flush=True)
     result = KtapResult()
     suite.run(result)

@@ -7,10 +7,10 @@ import subprocess
 import tempfile
 import unittest
 
-import refresh
-import settings
-from gitrepo import Repo
-from series import Series
+from common import settings
+from common.gitrepo import Repo
+from series import refresh
+from series.series import Series
 
 MAINTAINERS = """\
 List of maintainers

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Programs of the made tree for the guest, static, built by the tree's own
+Makefiles into build/."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import subprocess
+
+from build import foreign
+from common.gitrepo import Repo
+from common.lock import exclusive, shared
+from common.ui import Failure, Progress
+from series import tree
+
+PATIENT = pathlib.Path(__file__).resolve().parent / "patient"
+INSTALLED = set()   # folders of headers that this command has seen to
+
+
+def built(kernel, name):
+    """A folder of what is built for the kernel's architecture."""
+    return kernel.settings.work / f"{name}{kernel.arch.suffix}"
+
+
+@contextlib.contextmanager
+def building(kernel):
+    """One program at a time, of a tree that stays as it is."""
+    with shared(kernel.settings), exclusive(kernel.settings, "programs.lock"):
+        yield
+
+
+def noiommu_nvme(kernel):
+    """The userspace NVMe driver."""
+    folder = built(kernel, "tools-vfio")
+    with building(kernel):
+        make(kernel, folder, "tools/vfio", "build noiommu-nvme", f"OUTPUT={folder}/")
+    return folder / "noiommu-nvme"
+
+
+def noiommu_nvme_of_base(kernel):
+    """The same, as built before the series: with the UAPI header of the base."""
+    folder = kernel.settings.work / "tools-vfio-of-base"
+    header = "include/uapi/linux/iommufd.h"
+    with building(kernel):
+        # The Makefile makes its copy of a header only if there is no newer one
+        copy = folder / "include/linux/iommufd.h"
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(Repo(kernel.tree).blob(tree.BASE, header))
+        make(kernel, folder, "tools/vfio", "build noiommu-nvme with the base's header",
+             f"OUTPUT={folder}/")
+    return folder / "noiommu-nvme"
+
+
+def selftest(kernel, suite, name):
+    """One program of tools/testing/selftests/<suite>."""
+    folder = built(kernel, "selftests") / suite
+    program = folder / name
+    with building(kernel):
+        headers = install_headers(kernel)
+        make(kernel, folder, f"tools/testing/selftests/{suite}", f"build {suite}/{name}",
+             f"OUTPUT={folder}", f"KHDR_INCLUDES=-isystem {headers}/include", str(program),
+             flags=patient_flags(kernel, suite))
+    return program
+
+
+def patient_flags(kernel, suite):
+    """Tests of the harness get more time, for machines that have other work too. Of
+    iommu's, those of Linux 6.12 name the header by a path."""
+    first = f"-include {PATIENT}/kselftest_harness.h" if suite == "iommu" else f"-iquote {PATIENT}"
+    return f"{first} -I{kernel.tree}/tools/testing/selftests"
+
+
+def install_headers(kernel):
+    """The tree's UAPI headers, as userspace sees them. With new ones, or another
+    header of the harness, the selftests are made anew, since not all of their
+    Makefiles would notice."""
+    target = built(kernel, "headers")
+    if target in INSTALLED:
+        return target
+    content = tree.content(Repo(kernel.tree))
+    stamp = target / "installed-from"
+    wanted = content and content + (PATIENT / "kselftest_harness.h").read_text()
+    if not wanted or not stamp.exists() or stamp.read_text() != wanted:
+        with exclusive(kernel.settings, f"{kernel.set.name}.lock"):
+            run_make(kernel, target.name, "install headers",
+                     ["-C", str(kernel.tree), f"O={kernel.out}", "headers_install",
+                      f"INSTALL_HDR_PATH={target}"])
+        shutil.rmtree(built(kernel, "selftests"), ignore_errors=True)
+        stamp.write_text(wanted)
+    INSTALLED.add(target)
+    return target
+
+
+def make(kernel, folder, source, title, *arguments, flags=""):
+    path = kernel.tree / source
+    if not path.is_dir():
+        raise Failure(f"the tree has no {source}: no patch of the series brings it")
+    folder.mkdir(parents=True, exist_ok=True)
+    name = "-".join(folder.relative_to(kernel.settings.work).parts)
+    run_make(kernel, name, title, ["-C", str(path), *arguments], flags)
+
+
+def run_make(kernel, name, title, arguments, flags=""):
+    # Only the environment lets a Makefile add to these
+    more = foreign.flags(kernel.settings, kernel.arch)
+    env = {**kernel.environment(), "LDFLAGS": f"-static {more.linker}".strip(),
+           "CPPFLAGS": f"{flags} {more.preprocessor}".strip()}
+    log = kernel.settings.work / f"{name}.log"
+    progress = Progress(title)
+    with open(log, "wb") as file:
+        process = subprocess.Popen(["make", f"-j{os.cpu_count()}", *arguments], env=env,
+                                   stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+        while process.poll() is None:
+            progress.update()
+            try:
+                process.wait(0.2)
+            except subprocess.TimeoutExpired:
+                pass
+    progress.clear()
+    if process.returncode:
+        raise Failure(f"{title} failed", log)

@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The test suites of `make check` and `make check-long`: each gives a KTAP
+document."""
+
+import dataclasses
+import subprocess
+import sys
+
+from base import bases
+from base.aptsource import NotOffered
+from build import programs
+from build.kernel import Kernel
+from checks import debtrial, drift, kselftest, ktap
+from checks.lint import lint
+from checks.suite import Suite
+from common.lock import exclusive, shared
+from common.ui import Failure, Progress
+from guest import diskread, guest, machine, vm
+from guest.initramfs import Job, ROOT
+from series import tree
+
+MEMORY = 1536  # MiB: what the tests map, and KASAN's shadow
+LIMIT = 1800   # seconds after which a guest hangs: ten times what the longest takes alone
+
+
+# The kernel config sets that they need, in the order of the functions' arguments
+KERNELS = ("run", "debug", "kunit", "iommu", "nullgroup", "off")
+LONG_KERNELS = ("run", "debug", "kunit", "iommu", "nullgroup", "nogroup", "compat", "arm64")
+
+
+def suites(settings, run, debug, kunit, iommu, nullgroup, off):
+    """Of make check. What takes longest comes first, as the rest can run beside it."""
+    return [
+        version(settings),
+        Suite("scripts", lambda: scripts(settings)),
+        installed("vfio", settings, debug),
+        *(program(name, settings, debug, "iommu", name)
+          for name in ("iommufd", "iommufd_fail_nth", "iommufd_noiommu",
+                       "iommufd_noiommu_file")),
+        lint.quick(settings, debug),
+        read("disk-debug", settings, debug),
+        *noiommu(settings, nullgroup, "nullgroup", "mode", "reset", "removal", shape="ports"),
+        *noiommu(settings, run, "run", "kill", NOIOMMU_ROUNDS="100"),
+        *noiommu(settings, run, "run", "extents", NOIOMMU_WINDOWS="1000000"),
+        read("disk-run", settings, run),
+        *own_header("disk-own-run", settings, run),
+        refusals("refusals-run", settings, run),
+        *noiommu(settings, run, "run", "noiommu", "lifetime", "trace", "privilege", "memory"),
+        *noiommu(settings, iommu, "iommu", "mixed", "extents", shape="mixed"),
+        skips("skips-off", settings, off),
+        *noiommu(settings, off, "off", "absent"),
+        unit_tests("kunit", settings, kunit),
+    ]
+
+
+def long_suites(settings, run, debug, kunit, iommu, nullgroup, nogroup, compat, arm64):
+    """Of make check-long: what make check has no time for."""
+    return [
+        unit_tests("kunit-all", settings, kunit, "unfiltered"),
+        *noiommu(settings, debug, "debug", "noiommu", "lifetime", "extents", "trace",
+                 "privilege", "memory"),
+        *noiommu(settings, run, "long", "kill", NOIOMMU_ROUNDS="1000"),
+        *noiommu(settings, debug, "debug", "kill", shape="unleaky", NOIOMMU_ROUNDS="300"),
+        *noiommu(settings, debug, "debug", "mode", "reset", "removal", shape="ports"),
+        *noiommu(settings, run, "slots", "reset", "removal", shape="slots"),
+        *noiommu(settings, nullgroup, "nullgroup", "noiommu", "lifetime", "extents"),
+        *noiommu(settings, nogroup, "nogroup", "noiommu", "lifetime"),
+        *noiommu(settings, nogroup, "nogroup", "mode", "reset", "removal", shape="ports"),
+        *noiommu(settings, compat, "compat", "noiommu", "lifetime"),
+        *noiommu(settings, compat, "compat", "mode", "reset", "removal", shape="ports"),
+        *noiommu(settings, iommu, "iommu", "noiommu", "lifetime", "mode", "trace",
+                 shape="mixed"),
+        *noiommu(settings, debug, "debug", "mixed", shape="mixed"),
+        *noiommu(settings, debug, "debug", "fuzz", options=("--seconds", "600"), limit=2 * LIMIT),
+        read("disk-arm64", settings, arm64),
+        refusals("refusals-arm64", settings, arm64),
+        *noiommu(settings, arm64, "arm64", "noiommu", "lifetime", "extents", "trace"),
+        Suite("deb", lambda: debtrial.suite(settings, run), run, settings.work / "deb.log"),
+        *drift.suites(settings),
+    ]
+
+
+def offered(settings, found):
+    """Of these suites, those that the base's series has the test of, and
+    {name: why} of the others. A suite is called like the test, and the kernel."""
+    reasons = bases.of(settings.base).without
+    left_out = {suite.name: reasons[test] for suite in found
+                if (test := suite.name.partition("-")[0]) in reasons}
+    return [suite for suite in found if suite.name not in left_out], left_out
+
+
+def of_other_bases(settings):
+    """That the other bases' series build, boot and work."""
+    found = []
+    for base in bases.stored(settings.top):
+        if base != settings.base:
+            found += brief(settings.on(base))
+    return found
+
+
+def brief(settings):
+    """A few suites on a base that is not the one that is being tested."""
+    kernels = [Kernel(settings, name) for name in KERNELS]
+    chosen = bases.of(settings.base).brief
+    return [version(settings),
+            *(dataclasses.replace(suite, name=f"{suite.name.removesuffix('-run')}-{settings.base}")
+              for suite in suites(settings, *kernels) if suite.name in chosen)]
+
+
+def version(settings):
+    """That there is a version of the base which takes the series, and what was
+    passed over for it."""
+    name = f"base-{settings.base}"
+
+    def run():
+        with shared(settings):
+            repo = tree.made(settings)
+        if not repo:
+            with exclusive(settings):
+                repo = tree.ensure(settings)
+        return ktap.document([(f"Linux {tree.version(repo)}", "")],
+                             [(f"Linux {newer}", f"passed over: {reason}")
+                              for newer, reason in tree.passed_over(settings).items()])
+    return Suite(name, run)
+
+
+def scripts(settings):
+    """The unit tests of these scripts, in a process of their own."""
+    command = [sys.executable, "-B", str(settings.top / "scripts/tests/run.py")]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    return ktap.of_program("scripts", result.stdout, result.returncode,
+                           "" if result.returncode == 0 else result.stderr[-2000:])
+
+
+READS = {  # how, and the options of noiommu-nvme for it
+    "scattered pages, polling": "",
+    "scattered pages, interrupts": "--irq",
+    "huge pages, polling": "--memory=hugetlb",
+    "huge pages, interrupts": "--memory=hugetlb --irq",
+}
+
+
+def own_header(name, settings, kernel):
+    """That programs which were built for the base go on working."""
+    if not bases.of(settings.base).knows_get_pa:
+        return []
+    return [read(name, settings, kernel, programs.noiommu_nvme_of_base)]
+
+
+def read(name, settings, kernel, program=programs.noiommu_nvme):
+    def run():
+        progress = Progress(name)
+        result, reports = diskread.run(settings, kernel, name, READS.values(),
+                                       lambda data: progress.update(), program)
+        progress.clear()
+        results = [(f"{name}: {how}", diskread.problem(report))
+                   for how, report in zip(READS, reports)]
+        return ktap.document(results + [(f"kernel log of {name}", result.trouble())])
+    return Suite(name, run, kernel, settings.work / f"{name}.log")
+
+
+def refusals(name, settings, kernel):
+    """What the driver says of devices that it cannot drive."""
+    def make_job():
+        return Job(program=ROOT / "refusals.sh",
+                   files={"noiommu-nvme": programs.noiommu_nvme(kernel)})
+    return guest_suite(name, settings, kernel, make_job, "single")
+
+
+def skips(name, settings, kernel):
+    """The tests on a kernel without what they test: none of them may fail, or
+    pass."""
+    def make_job():
+        without = {"absent", *bases.of(settings.base).without}
+        tests = [test for name, test in NOIOMMU.items() if name not in without]
+        return Job(program=ROOT / "skips.sh", args=tuple(tests),
+                   files={test: programs.selftest(kernel, "vfio", test) for test in tests})
+    return guest_suite(name, settings, kernel, make_job)
+
+
+def unit_tests(name, settings, kernel, shape="plain"):
+    """The kernel's unit tests, of the IO page tables."""
+    def make_job():
+        return Job(program=ROOT / "kunit.sh")
+    return guest_suite(name, settings, kernel, make_job, shape)
+
+
+NOIOMMU = {  # our own tests: suite and program
+    "noiommu": "vfio_iommufd_noiommu_test",
+    "extents": "vfio_iommufd_noiommu_extents_test",
+    "lifetime": "vfio_iommufd_noiommu_lifetime_test",
+    "trace": "vfio_iommufd_noiommu_trace_test",
+    "mode": "vfio_iommufd_noiommu_mode_test",
+    "reset": "vfio_iommufd_noiommu_reset_test",
+    "removal": "vfio_iommufd_noiommu_removal_test",
+    "fuzz": "vfio_iommufd_noiommu_fuzz_test",
+    "kill": "vfio_iommufd_noiommu_kill_test",
+    "privilege": "vfio_iommufd_noiommu_privilege_test",
+    "memory": "vfio_iommufd_noiommu_memory_test",
+    "mixed": "vfio_iommufd_noiommu_mixed_test",
+    "absent": "vfio_iommufd_noiommu_off_test",
+}
+
+# How the test that unplugs a device has the machine do it, see vm.Requests
+HOTPLUG = {f"NOIOMMU_{verb.upper()}": f"echo {verb} hot >/dev/ttyS2"
+           for verb in ("plug", "unplug")}
+
+
+def noiommu(settings, kernel, suffix, *names, shape="plain", options=(), limit=LIMIT,
+            **environment):
+    """A suite for each of some of these tests."""
+    if machine.SHAPES[shape].hotplug:
+        environment.update(HOTPLUG)
+
+    def suite(name):
+        def make_job():
+            return Job(program=programs.selftest(kernel, "vfio", NOIOMMU[name]),
+                       args=(*options, bdf(name, shape)), environment=environment)
+        return guest_suite(f"{name}-{suffix}", settings, kernel, make_job, shape, limit)
+    return [suite(name) for name in names]
+
+
+def bdf(name, shape):
+    """The device that a test is about; all of them are edu."""
+    if shape == "mixed":
+        return machine.BYPASS_EDU
+    return {"reset": machine.PAIR_EDU, "removal": machine.HOT_EDU}.get(name, machine.EDU)
+
+
+def program(name, settings, kernel, suite, test, args=()):
+    """A test program of the tree's selftests."""
+    def make_job():
+        return Job(program=programs.selftest(kernel, suite, test), args=args)
+    return guest_suite(name, settings, kernel, make_job)
+
+
+def installed(collection, settings, kernel):
+    """All of a kselftest collection, from an install and by its own runner."""
+    return guest_suite(f"kselftest-{collection}", settings, kernel,
+                       lambda: kselftest.job(kernel, collection))
+
+
+def guest_suite(name, settings, kernel, make_job, shape="plain", limit=LIMIT):
+    def run():
+        job = make_job()
+        progress = Progress(name)
+        result = guest.run(settings, kernel, job, name, limit, MEMORY, ktap.Meter(progress),
+                           shape=shape)
+        progress.clear()
+        return ktap.of_program(name, result.output.decode(errors="replace").replace("\r", ""),
+                               result.status, result.trouble())
+    return Suite(name, run, kernel, settings.work / f"{name}.log")
+
+
+def document_of(suite):
+    """Runs a suite: its document. A suite that cannot run has failed, whatever the
+    reason."""
+    try:
+        if suite.kernel:
+            suite.kernel.ready()
+        text = suite.run()
+    except NotOffered as missing:
+        text = ktap.skipped(suite.name, missing.cause)
+    except Failure as failure:
+        text = ktap.document([(suite.name, failure.report())])
+    except subprocess.TimeoutExpired as late:
+        text = ktap.document([(suite.name, str(late))])
+    lost = vm.LOST.pop(suite.name, "")
+    return text + "".join(f"# a guest was lost: {line}\n" for line in lost.splitlines())

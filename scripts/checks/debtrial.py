@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The test of `make deb`: its image package, installed in a Debian root made for
+that, boots from the root's own /boot and reads the disk."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+from base import aptsource
+from build import kernel, programs
+from checks import ktap
+from common.ui import Failure, Progress
+from guest import accel, disk, diskread, guest, machine, vm
+from guest.initramfs import ROOT
+from packages import deb
+
+NAME = "deb"
+PACKAGES = "initramfs-tools,kmod"
+READS = ("", "--irq")
+ROOT_SIZE = 1 << 30
+LIMIT = 900  # seconds; udev takes its time in an emulated machine
+APPEND = "root=/dev/vda rw init=/job/init"
+
+
+def suite(settings, run_kernel):
+    """KTAP of the whole way. `run_kernel` is there to build the driver with."""
+    if os.getuid():
+        return ktap.skipped(NAME, "a Debian root can only be made by root")
+    packages = deb.Packages(settings, settings.work / "deb-trial")
+    packages.configure(user_config(settings))
+    image = packages.build(kernel.Kernel(settings, "debian").set.objects)[0]
+    with tempfile.TemporaryDirectory(dir=settings.work, prefix="debian.") as scratch:
+        root = pathlib.Path(scratch, "root")
+        unpack(base(settings), root)
+        install(root, image, settings.work / f"{NAME}-install.log")
+        add_job(root, programs.noiommu_nvme(run_kernel))
+        file_system = pathlib.Path(scratch, "root.img")
+        pack(root, file_system)
+        result = boot(settings, run_kernel, root / "boot", packages.release(), file_system)
+    return document(result, packages.release())
+
+
+def user_config(settings):
+    """That of a user whose kernel has nothing of VFIO."""
+    user = kernel.Kernel(settings, "debian")
+    user.configure()
+    return user.out / ".config"
+
+
+def base(settings):
+    """A tarball of a small Debian with what makes an initramfs, kept for the next
+    time."""
+    suite_name = release()
+    tarball = settings.build / f"debian-{suite_name}.tar"
+    log = settings.build / "debootstrap.log"
+    if not tarball.exists():
+        with tempfile.TemporaryDirectory(dir=settings.build) as scratch:
+            run([f"fetch Debian {suite_name}", log, "debootstrap", "--variant=minbase",
+                 f"--include={PACKAGES}", f"--keyring={aptsource.KEYRING}", suite_name,
+                 f"{scratch}/root", aptsource.mirror()])
+            partial = tarball.with_suffix(".new")
+            run(["pack it", log, "tar", "-C", f"{scratch}/root", "-cf", str(partial), "."])
+            partial.rename(tarball)
+    return tarball
+
+
+def release():
+    """The Debian that the machine's apt uses."""
+    listing = subprocess.run(["apt-get", "indextargets", "--format",
+                              "$(ORIGIN)|$(LABEL)|$(RELEASE)", "Created-By: Packages"],
+                             capture_output=True, text=True).stdout
+    return choose_release(listing)
+
+
+def choose_release(listing):
+    for line in listing.splitlines():
+        origin, label, name = line.split("|", 2)
+        if (origin, label) == ("Debian", "Debian") and "-" not in name:
+            return name
+    raise Failure("apt on this machine has no Debian archive")
+
+
+def unpack(tarball, root):
+    root.mkdir()
+    subprocess.run(["tar", "-C", str(root), "--numeric-owner", "-xf", str(tarball)], check=True)
+
+
+def install(root, package, log):
+    """As `apt install` would: the package's scripts make the initramfs."""
+    shutil.copy(package, root / "tmp")
+    run(["install the image package", log, "chroot", str(root), "dpkg", "-i",
+         f"/tmp/{package.name}"])
+    (root / "tmp" / package.name).unlink()
+
+
+def add_job(root, driver):
+    job = root / "job"
+    job.mkdir()
+    for source, name in ((ROOT / "debian-init", "init"),
+                         (diskread.SCRIPT, "program"), (driver, "noiommu-nvme"),
+                         ("/bin/busybox", "busybox")):
+        shutil.copy(source, job / name)
+        (job / name).chmod(0o755)
+
+
+def pack(root, image):
+    with open(image, "wb") as file:
+        file.truncate(ROOT_SIZE)
+    run(["make the root file system", image.with_suffix(".log"), "mke2fs", "-q", "-t", "ext4",
+         "-d", str(root), str(image)])
+
+
+def run(arguments):
+    """A step: title, log, command."""
+    title, log, *command = arguments
+    progress = Progress(title)
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/bin:/bin"
+    env = {**kernel.environment(), "PATH": path, "DEBIAN_FRONTEND": "noninteractive"}
+    with open(log, "wb") as file:
+        process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=file,
+                                   stderr=file)
+        while process.poll() is None:
+            progress.update()
+            try:
+                process.wait(0.2)
+            except subprocess.TimeoutExpired:
+                pass
+    progress.clear()
+    if process.returncode:
+        raise Failure(f"cannot {title}", log)
+
+
+def boot(settings, run_kernel, folder, name, file_system):
+    """What is in /boot of the root, with that root on a disk of its own."""
+    with tempfile.TemporaryDirectory(dir=settings.work, prefix="guest.") as scratch:
+        which = accel.choose(settings, guest.maker(settings, run_kernel, pathlib.Path(scratch)))
+    hardware = machine.Machine(which, folder / f"vmlinuz-{name}", folder / f"initrd.img-{name}",
+                               disk.make(settings.build / "disk.img"), append=APPEND,
+                               root=file_system)
+    progress = Progress(NAME)
+    result = vm.run(hardware, NAME, settings.work, LIMIT, lambda data: progress.update())
+    progress.clear()
+    return result
+
+
+def document(result, name):
+    """KTAP of a guest's result."""
+    output = result.output.decode(errors="replace").replace("\r", "")
+    said = output.split("\n")[0]
+    results = [("the package's kernel runs",
+                "" if said == f"release: {name}" else f"expected {name}: {said}")]
+    results += [(f"disk, noiommu-nvme {options}".strip(), diskread.problem(report))
+                for options, report in zip(READS, diskread.reports(output, len(READS)))]
+    return ktap.document(results + [("mode, status and kernel log",
+                                     result.trouble() or status_problem(result.status))])
+
+
+def status_problem(status):
+    return f"the guest's program ended with status {status}" if status else ""

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Who may write what, among makes and among the threads of one: the made tree is
+written by one and read by many, and a folder that is built in has one writer."""
+
+import contextlib
+import fcntl
+
+from common.ui import say
+
+
+def exclusive(settings, name="lock"):
+    """Holds a lock in this base's folder alone, after waiting for it if need be.
+    Without a name that of the made tree."""
+    return held(settings, name, fcntl.LOCK_EX)
+
+
+def shared(settings):
+    """Keeps the made tree as it is."""
+    return held(settings, "lock", fcntl.LOCK_SH)
+
+
+@contextlib.contextmanager
+def held(settings, name, kind):
+    settings.work.mkdir(parents=True, exist_ok=True)
+    path = settings.work / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as file:
+        try:
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not settings.threads:
+                say(f"another make builds in {settings.relative(settings.work)}; waiting for it")
+            fcntl.flock(file, kind)
+        yield

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The series of this repository, of every base: what README.md says of them."""
+
+import unittest
+
+from base import bases, versions
+from common import settings
+from series import diffs, maintainers, series
+
+# What is of this project, and not of the kernel tree
+OWN = {"bench", "build", "configs", "patches", "scripts"}
+
+
+def overlay_files():
+    """Every file in the folders that are the kernel's."""
+    folders = [folder for folder in settings.TOP.iterdir()
+               if folder.is_dir() and folder.name not in OWN and not folder.name.startswith(".")]
+    return {str(file.relative_to(settings.TOP)) for folder in folders
+            for file in folder.rglob("*") if file.is_file()}
+
+
+class Stored(unittest.TestCase):
+    def setUp(self):
+        self.all = series.all_of(settings.TOP)
+
+    def test_the_default_base_has_a_series(self):
+        self.assertEqual(self.all[0].base, bases.DEFAULT)
+
+    def test_every_patch_resolves(self):
+        for stored in self.all:
+            self.assertTrue(stored.patches())
+            for patch in stored.patches():
+                parts = diffs.split(stored.full_diff(patch))
+                self.assertLessEqual(set(patch.added), set(parts), patch.name)
+                self.assertEqual(diffs.trailing_blanks(diffs.join(parts)), [], patch.name)
+
+    def test_no_patch_is_left_over(self):
+        for stored in self.all:
+            self.assertEqual({name for name, _ in stored.entries()} | set(stored.older_names()),
+                             {file.name for file in stored.folder.iterdir()}
+                             - {"series", "cover-letter"})
+
+    def test_patches_for_older_versions_only_edit(self):
+        for stored in self.all:
+            for patch in stored.older():
+                self.assertEqual(diffs.new_files(patch.mail.diff), [], patch.name)
+                self.assertEqual(diffs.trailing_blanks(patch.mail.diff), [], patch.name)
+
+    def test_every_series_has_a_range_of_its_base(self):
+        for stored in self.all:
+            first, last = stored.range()
+            self.assertLessEqual(versions.key(first), versions.key(last))
+            for version in (first, last):
+                self.assertEqual(version.rpartition(".")[0], stored.base[1:])
+
+    def test_every_overlay_file_is_used(self):
+        brought = {path for stored in self.all for _, added in stored.entries()
+                   for path in added}
+        self.assertEqual(overlay_files() | {maintainers.NAME}, brought)
+
+    def test_nothing_is_in_two_places(self):
+        """A patch has no whole file, of a file that it brings it has less than the
+        overlay, and the base that a file belongs to has nothing of it."""
+        for stored in self.all:
+            for patch in stored.patches():
+                self.assertEqual(diffs.new_files(patch.mail.diff), [], patch.name)
+        for path, owner, patch, stored in self.differences():
+            plus, _ = diffs.counts(patch.mail.diff)[path]
+            whole = stored.resolve(patch, path).count(b"\n")
+            self.assertLess(plus, whole, f"{stored.base}/{patch.name}: {path}")
+            self.assertNotEqual(owner, stored.base, path)
+
+    def differences(self):
+        """(path, the base that it belongs to, patch, series)."""
+        for stored in self.all:
+            for path, patch in stored.differences().items():
+                bringing = [other.base for other in self.all
+                            if any(path in added for _, added in other.entries())]
+                yield path, series.first(bringing), patch, stored
