@@ -10,7 +10,7 @@ from base import bases
 from base.aptsource import NotOffered
 from build import programs
 from build.kernel import Kernel
-from checks import debtrial, drift, kselftest, ktap
+from checks import debtrial, drift, kselftest, ktap, races
 from checks.lint import lint
 from checks.suite import Suite
 from common.lock import exclusive, shared
@@ -25,7 +25,8 @@ LIMIT = 1800   # seconds after which a guest hangs: ten times what the longest t
 
 # The kernel config sets that they need, in the order of the functions' arguments
 KERNELS = ("run", "debug", "kunit", "iommu", "nullgroup", "off")
-LONG_KERNELS = ("run", "debug", "kunit", "iommu", "nullgroup", "nogroup", "compat", "arm64")
+LONG_KERNELS = ("run", "debug", "kunit", "iommu", "nullgroup", "nogroup", "compat", "kcsan",
+                "arm64")
 
 
 def suites(settings, run, debug, kunit, iommu, nullgroup, off):
@@ -53,7 +54,7 @@ def suites(settings, run, debug, kunit, iommu, nullgroup, off):
     ]
 
 
-def long_suites(settings, run, debug, kunit, iommu, nullgroup, nogroup, compat, arm64):
+def long_suites(settings, run, debug, kunit, iommu, nullgroup, nogroup, compat, kcsan, arm64):
     """Of make check-long: what make check has no time for."""
     return [
         unit_tests("kunit-all", settings, kunit, "unfiltered"),
@@ -72,6 +73,7 @@ def long_suites(settings, run, debug, kunit, iommu, nullgroup, nogroup, compat, 
                  shape="mixed"),
         *noiommu(settings, debug, "debug", "mixed", shape="mixed"),
         *noiommu(settings, debug, "debug", "fuzz", options=("--seconds", "600"), limit=2 * LIMIT),
+        *noiommu(settings, kcsan, "kcsan", "noiommu", "extents", "fuzz"),
         read("disk-arm64", settings, arm64),
         refusals("refusals-arm64", settings, arm64),
         *noiommu(settings, arm64, "arm64", "noiommu", "lifetime", "extents", "trace"),
@@ -241,6 +243,8 @@ def installed(collection, settings, kernel):
 
 
 def guest_suite(name, settings, kernel, make_job, shape="plain", limit=LIMIT):
+    counts = races.concerns(kernel) if kernel and kernel.set.name == "kcsan" else None
+
     def run():
         job = make_job()
         progress = Progress(name)
@@ -248,7 +252,7 @@ def guest_suite(name, settings, kernel, make_job, shape="plain", limit=LIMIT):
                            shape=shape)
         progress.clear()
         return ktap.of_program(name, result.output.decode(errors="replace").replace("\r", ""),
-                               result.status, result.trouble())
+                               result.status, result.trouble(counts))
     return Suite(name, run, kernel, settings.work / f"{name}.log")
 
 

@@ -10,7 +10,8 @@ KINDS = {
     "panic": r"Kernel panic - not syncing",
     "oops": r"Oops(?::| \d| - )|general protection fault|double fault:|divide error:"
             r"|int3: |invalid opcode:|kernel BUG at|Unable to handle kernel",
-    "KASAN": r".*BUG: (?:KASAN|KFENCE|KCSAN|KMSAN):",
+    "KCSAN": r".*BUG: KCSAN:",
+    "KASAN": r".*BUG: (?:KASAN|KFENCE|KMSAN):",
     "BUG": r".*\bBUG: ",
     "WARNING": r"WARNING: ",
     "lockdep": r".*(?:possible (?:recursive|circular|irq) lock|inconsistent lock state|"

@@ -10,6 +10,7 @@ SPLATS = {
     "[    1.0] BUG: kernel NULL pointer dereference, address: 0000000000000008": "BUG",
     "[   12.345678] BUG: KASAN: slab-use-after-free in iommufd_fops_release+0x1/0x2": "KASAN",
     "[    1.000000] kernel BUG at mm/slub.c:563!": "oops",
+    "[    1.000000] BUG: KCSAN: data-race in a / b": "KCSAN",
     "[    1.000000] WARNING: CPU: 1 PID: 7 at drivers/vfio/group.c:5 f+0x1/0x2": "WARNING",
     "[    1.000000] WARNING: drivers/vfio/group.c:5 at f+0x1/0x2, CPU#1: t/7": "WARNING",
     "[    1.000000] WARNING: possible circular locking dependency detected": "WARNING",

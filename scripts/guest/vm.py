@@ -35,10 +35,11 @@ class Result:
     def log_text(self):
         return self.log.read_text(errors="replace").replace("\r", "")
 
-    def trouble(self):
-        """Why this run is no success, whatever the program said; or ''."""
+    def trouble(self, counts=None):
+        """Why this run is no success, whatever the program said; or ''. `counts`
+        tells of a log and a report in it whether it is one that matters."""
         text = self.log_text()
-        found = splat.find(text)
+        found = [report for report in splat.find(text) if not counts or counts(text, report)]
         if self.timed_out:
             # The panic is of our own making; it shows where the processors were
             what = "end" if self.booted else "boot"
