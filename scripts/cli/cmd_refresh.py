@@ -24,7 +24,10 @@ def main(settings):
         tree.mark_refreshed(path, series)
     for note in notes:
         say(f"note: {note}")
-    say(f"{len(patches)} patches in {settings.relative(series.folder)}")
+    own = sum(series.is_own(patch.name) for patch in patches)
+    folder = series.folder.parent
+    say(f"{len(patches)} patches: {own} in {settings.relative(series.folder)}, and "
+        f"{len(patches) - own} that other bases have too in {settings.relative(folder)}")
     say_differences(series)
 
 

@@ -80,7 +80,7 @@ class Rebase(moving.Moving):
         self.refresh_made()
         self.assertEqual(self.stored_subjects(), ["two: Say fifty"])
         self.assertIn("-line 5O\n+line fifty\n",
-                      (self.series.folder / "0001-two-Say-fifty.patch").read_text())
+                      (self.series.folder / "two-Say-fifty.patch").read_text())
         self.ensure(4)
         self.assertEqual(self.made()[0], "9.9.6")
 

@@ -48,6 +48,19 @@ def run(repo, diff, *options):
                     input=diff.encode())
 
 
+def makes(repo, commit, diff):
+    """Whether the diff does to the files that it touches what a commit does."""
+    with tempfile.TemporaryDirectory() as scratch:
+        staged = Repo(repo.path, index=f"{scratch}/index")
+        staged.bytes("read-tree", f"{commit}^")
+        try:
+            apply(staged, "the patch", diff)
+        except Refused:
+            return False
+        return not staged.run("diff-index", "--cached", "--quiet", commit, "--",
+                              *diffs.split(diff)).returncode
+
+
 def refusal(folder, patches):
     """Why a tree that is no repository yet does not take the patches; '' if it
     does. Only the files that they touch are looked at."""

@@ -20,7 +20,7 @@ def mails_of(series):
         mail = mails.Mail(patch.mail.author, patch.mail.date, patch.mail.subject,
                           patch.mail.body, diff)
         tag = f"[PATCH {number:0{width}d}/{len(full)}]"
-        result[patch.name] = mails.render(mail, tag, diffs.stat(diff)) + SIGNATURE
+        result[f"{number:04d}-{patch.name}"] = mails.render(mail, tag, diffs.stat(diff)) + SIGNATURE
     return result
 
 

@@ -7,9 +7,10 @@ import pathlib
 from base import versions
 from common.gitrepo import DIFF, Repo
 from common.ui import Failure
-from series import diffs, mails, maintainers
+from series import applying, difference, diffs, mails, maintainers
 from series.series import Patch, Series
 from series.sharing import Sharing
+from series.stock import Stock
 
 BASE_REF = "refs/tags/base"  # what the first patch is applied to
 
@@ -22,13 +23,15 @@ def refresh(series, tree):
     base = repo.commit_id(BASE_REF) or root_of(repo)
     refuse_edits(repo)
     names = series.older_names() if series.file.exists() else []
-    older, patches, files, bringer = {}, [], {}, {}
+    older, patches, files, bringer, made = {}, [], {}, {}, {}
     for commit in commits(repo, base):
-        patch, overlay = read_commit(repo, commit, len(patches) + 1, bringer)
+        patch, overlay = read_commit(repo, commit, bringer)
         if older_name(patch) in names:
             refuse_files(patch, overlay)
             older[older_name(patch)] = patch.mail
         else:
+            refuse_same_name(repo, made, patch.name, commit)
+            made[patch.name] = commit
             patches.append(patch)
             files.update(overlay)
     refuse_blanks([*patches, *(Patch(name, [], mail) for name, mail in older.items())], files)
@@ -37,13 +40,39 @@ def refresh(series, tree):
     carried, notes = sharing.carry(own)
     version = version_of(repo, base)
     known = extended(series.range() if series.file.exists() else (), version)
-    # Line numbers are those of the newest version
-    write(series, patches, own, head(known, names), numbers=not known or version == known[1])
-    for name, mail in older.items():
-        write_patch(series.folder / name, mail)
-    for other, patch in carried:
-        write_patch(other.folder / patch.name, patch.mail)
-    return patches, notes
+    stock = Stock(series)
+    stock.carry(carried)
+    older = {name: stock.adopt(name, mail, fits=lambda _: False) for name, mail in older.items()}
+    for patch in patches:
+        patch.mail = stock.adopt(
+            patch.name, patch.mail, newest=not known or version == known[1],
+            fits=lambda mail, patch=patch: fits(series, repo, made[patch.name], patch, mail, files))
+    write(series, patches, own, head(known, names))
+    mine = {patch.name: patch.mail for patch in patches}
+    return patches, notes + stock.write({**stock.of(names), **older, **mine})
+
+
+def fits(series, repo, commit, patch, mail, files):
+    """Whether a mail, which has other line numbers than the patch, does what the commit
+    does."""
+    parts = diffs.split(mail.diff)
+    try:
+        for path in {*parts} & {*patch.added} - {maintainers.NAME}:
+            content, _ = series.overlay(path)
+            if difference.apply(parts.pop(path), path, content) != files[path][0]:
+                return False
+        if maintainers.NAME in parts:
+            parts[maintainers.NAME] = maintainers.fill(parts[maintainers.NAME],
+                                                       files[maintainers.NAME][0].decode())
+    except Failure:
+        return False
+    return applying.makes(repo, commit, diffs.join(parts))
+
+
+def refuse_same_name(repo, made, name, commit):
+    if name in made:
+        raise Failure(f"{describe(repo, commit)} would be stored as {name}, as "
+                      f"{describe(repo, made[name])} is: give it another subject")
 
 
 def older_name(patch):
@@ -107,7 +136,7 @@ def describe(repo, commit):
     return repo.text("log", "-1", "--format=%h (\"%s\")", commit)
 
 
-def read_commit(repo, commit, number, bringer):
+def read_commit(repo, commit, bringer):
     """(patch, {path: (content, executable)}) of one commit; `bringer` remembers
     which commit brought which file."""
     added, edited = touched(repo, commit)
@@ -128,8 +157,7 @@ def read_commit(repo, commit, number, bringer):
     mail.diff = diffs.join(parts)
     for path in files:
         bringer[path] = commit
-    name = f"{number:04d}-{mails.slug(mail.subject)}.patch"
-    return Patch(name, sorted(files), mail), files
+    return Patch(f"{mails.slug(mail.subject)}.patch", sorted(files), mail), files
 
 
 def touched(repo, commit):
@@ -175,37 +203,18 @@ def refuse_blanks(patches, files):
         raise Failure("blanks at the end of added lines or files:\n  " + "\n  ".join(bad[:20]))
 
 
-def write(series, patches, files, first, numbers):
+def write(series, patches, files, first):
+    """The overlay and the series file."""
     old = dict(series.entries()) if series.file.exists() else {}
     series.folder.mkdir(parents=True, exist_ok=True)
-    for patch in patches:
-        write_patch(series.folder / patch.name, patch.mail, numbers)
     for path, (content, executable) in files.items():
         write_overlay(series.top / path, content, executable)
     lines = [*first, *(" ".join([patch.name, *patch.added]) for patch in patches)]
     series.file.write_text("".join(f"{line}\n" for line in lines))
-    kept = {patch.name for patch in patches}
-    for stale in series.folder.glob("[0-9]*.patch"):
-        if stale.name not in kept:
-            stale.unlink()
     brought = {path for patch in patches for path in patch.added}
     gone = {path for added in old.values() for path in added} - brought
     for path in gone - used_elsewhere(series) - {maintainers.NAME}:
         remove_overlay(series.top, path)
-
-
-def write_patch(file, mail, numbers=True):
-    """Keeps a patch as it is when only the date would differ, or the lines' numbers
-    if these do not count: a commit made anew from the same change is no change."""
-    def essence(some):
-        diff = some.diff if numbers else diffs.without_numbers(some.diff)
-        return some.author, some.message(), diff
-    try:
-        if essence(mails.parse(file.read_text(), file.name)) == essence(mail):
-            return
-    except (OSError, Failure):
-        pass
-    file.write_text(mail.store())
 
 
 def write_overlay(file, content, executable):

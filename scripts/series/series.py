@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The series as it is stored: patches/<base>/series, the patches, the overlay.
 
+A patch stands in patches/ if several bases have it, and in patches/<base>/ if that
+one alone has it so; the order is in the series file only.
+
 A line of the series file names a patch and then the overlay files that it
 brings. MAINTAINERS among them means the entry, not the file. Lines with a colon
 say more: `range:` is followed by the first and the last version that the series is
@@ -95,6 +98,8 @@ class Series:
         """Those of the series itself: what is posted."""
         result, brought = [], {}
         for name, added in self.entries():
+            if name in (patch.name for patch in result):
+                raise Failure(f"{self.file} names {name} twice")
             for path in added:
                 if path in brought:
                     raise Failure(f"{path} is brought by {brought[path]} and by {name}")
@@ -102,9 +107,21 @@ class Series:
             result.append(Patch(name, added, self._read(name)))
         return result
 
+    def mails(self):
+        """{name: mail} of all that the series file names."""
+        names = [*self.older_names(), *(name for name, _ in self.entries())]
+        return {name: self._read(name) for name in names}
+
+    def place(self, name):
+        """The file of a patch: the base's own, or that of several."""
+        return (self.folder if self.is_own(name) else self.folder.parent) / name
+
+    def is_own(self, name):
+        return (self.folder / name).exists()
+
     def _read(self, name):
         try:
-            return mails.parse((self.folder / name).read_text(), name)
+            return mails.parse(self.place(name).read_text(), name)
         except FileNotFoundError:
             raise Failure(f"{self.file} names {name}, which does not exist")
 

@@ -11,25 +11,25 @@ class Refresh(toy.ToyTest):
         self.make_series()
         self.assertEqual(len(self.refresh()), 3)
         self.assertEqual(self.series.entries(), [
-            ("0001-two-Say-fifty.patch", []),
-            ("0002-mmm-Add-a-driver.patch", ["drivers/mmm.c", "empty", "tools/mmm.sh"]),
-            ("0003-MAINTAINERS-Add-mmm.patch", ["MAINTAINERS"]),
+            ("two-Say-fifty.patch", []),
+            ("mmm-Add-a-driver.patch", ["drivers/mmm.c", "empty", "tools/mmm.sh"]),
+            ("MAINTAINERS-Add-mmm.patch", ["MAINTAINERS"]),
         ])
         self.assertEqual((self.top / "drivers/mmm.c").read_text(), "int mmm;\n\nint more;\n")
         self.assertTrue(os.access(self.top / "tools/mmm.sh", os.X_OK))
         self.assertEqual((self.top / "MAINTAINERS").read_text(), toy.ENTRY)
-        patch = (self.series.folder / "0002-mmm-Add-a-driver.patch").read_text()
+        patch = (self.series.folder / "mmm-Add-a-driver.patch").read_text()
         self.assertIn("+mmm\n", patch)
         self.assertNotIn("int mmm", patch)
         self.assertNotIn("\nindex ", patch)
-        place = (self.series.folder / "0003-MAINTAINERS-Add-mmm.patch").read_text()
+        place = (self.series.folder / "MAINTAINERS-Add-mmm.patch").read_text()
         self.assertIn("@@ -4,6 +4,6 @@\n", place)
         self.assertNotIn("MMM", place)
 
     def test_headers(self):
         self.make_series()
         self.refresh()
-        lines = (self.series.folder / "0001-two-Say-fifty.patch").read_text().split("\n")
+        lines = (self.series.folder / "two-Say-fifty.patch").read_text().split("\n")
         self.assertEqual(lines[:8], [
             "From: Jöe Dóe <joe@example.org>", "Date: Fri, 2 Jan 2026 03:04:05 +0200",
             "Subject: [PATCH] two: Say fifty", "", "A reason.", "",
@@ -57,16 +57,16 @@ class Refresh(toy.ToyTest):
         self.git("reset", "-q", "--hard", "HEAD~2")
         self.refresh()
         self.assertEqual(list(self.stored()), [
-            "MAINTAINERS", "patches/v9.9/0001-two-Say-fifty.patch",
-            "patches/v9.9/cover-letter", "patches/v9.9/series"])
+            "MAINTAINERS", "patches/v9.9/cover-letter", "patches/v9.9/series",
+            "patches/v9.9/two-Say-fifty.patch"])
 
     def test_keeps_a_file_that_another_base_uses(self):
         self.make_series()
         self.refresh()
         other = self.top / "patches/v9.8"
         other.mkdir()
-        (other / "series").write_text("0001-x.patch drivers/mmm.c\n")
-        (other / "0001-x.patch").write_text(mails.Mail("X <x@example.org>", "now", "x").store())
+        (other / "series").write_text("x.patch drivers/mmm.c\n")
+        (other / "x.patch").write_text(mails.Mail("X <x@example.org>", "now", "x").store())
         self.git("reset", "-q", "--hard", "HEAD~2")
         self.refresh()
         self.assertTrue((self.top / "drivers/mmm.c").exists())

@@ -2,37 +2,17 @@
 """Two bases, one overlay: v9.9, to which files of both belong, and v9.8."""
 
 import contextlib
-import dataclasses
 import io
-import shutil
 
 from common.gitrepo import Repo
 from common.ui import Failure
-from series import difference, series, tree
-from tests import toy
+from series import difference, tree
+from tests import several, toy
 
 DRIVER = "".join(f"int mmm{number};\n" for number in range(1, 41))
 
 
-class Sharing(toy.ToyTest):
-    def setUp(self):
-        super().setUp()
-        self.new = self.tree, self.series, self.settings
-        shutil.copytree(self.tree, self.folder / "old")
-        self.old = (self.folder / "old", series.Series(self.top, "v9.8"),
-                    dataclasses.replace(self.settings, base="v9.8"))
-        with self.on(self.old):
-            self.edit("Makefile", "PATCHLEVEL = 9", "PATCHLEVEL = 8")
-            self.commit("Linux 9.8.7")
-            self.git("tag", "-f", "base")
-
-    @contextlib.contextmanager
-    def on(self, base):
-        before = self.tree, self.series, self.settings
-        self.tree, self.series, self.settings = base
-        yield
-        self.tree, self.series, self.settings = before
-
+class Sharing(several.SeveralTest):
     def make_series(self, **replaced):
         text = DRIVER
         for old, new in replaced.items():
@@ -47,9 +27,7 @@ class Sharing(toy.ToyTest):
     def amend(self, base, old, new):
         """A change in the patch that brings the driver, and the refresh."""
         with self.on(base):
-            self.edit("drivers/mmm.c", f"{old};", f"{new};")
-            self.git("commit", "-q", "-a", "--fixup=HEAD~1")
-            self.git("-c", "sequence.editor=true", "rebase", "-q", "-i", "--autosquash", "base")
+            super().amend(1, "drivers/mmm.c", f"{old};", f"{new};")
             self.refresh()
 
     def both(self, **replaced):
@@ -61,7 +39,7 @@ class Sharing(toy.ToyTest):
             self.refresh()
 
     def patch(self, base):
-        return (base[1].folder / "0001-mmm-Add-a-driver.patch").read_text()
+        return base[1].place("mmm-Add-a-driver.patch").read_text()
 
     def overlay(self):
         return (self.top / "drivers/mmm.c").read_text()
@@ -200,7 +178,7 @@ class Sharing(toy.ToyTest):
     def test_a_difference_that_no_longer_fits(self):
         self.both(mmm20="old")
         (self.top / "drivers/mmm.c").write_text(DRIVER.replace("mmm21;", "by_hand;"))
-        with self.assertRaisesRegex(Failure, "v9.8/0001-mmm-Add.*drivers/mmm.c"):
+        with self.assertRaisesRegex(Failure, "v9.8/mmm-Add.*drivers/mmm.c"):
             self.driver(self.old)
 
     def test_a_difference_that_has_moved(self):

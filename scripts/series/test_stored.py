@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The series of this repository, of every base: what README.md says of them."""
 
+import collections
 import unittest
 
 from base import bases, versions
 from common import settings
-from series import diffs, maintainers, series
+from series import diffs, mails, maintainers, series, stock
 
 # What is of this project, and not of the kernel tree
 OWN = {"bench", "build", "configs", "patches", "scripts"}
@@ -36,9 +37,29 @@ class Stored(unittest.TestCase):
 
     def test_no_patch_is_left_over(self):
         for stored in self.all:
-            self.assertEqual({name for name, _ in stored.entries()} | set(stored.older_names()),
+            self.assertEqual({name for name in stored.mails() if stored.is_own(name)},
                              {file.name for file in stored.folder.iterdir()}
                              - {"series", "cover-letter"})
+
+    def test_what_is_shared_is_shared(self):
+        """Two bases or more use what stands in patches/, and no base has a copy of it."""
+        of = collections.Counter(name for stored in self.all for name in stored.mails()
+                                 if not stored.is_own(name))
+        shared = {file.name: mails.parse(file.read_text()) for file in
+                  (settings.TOP / "patches").iterdir() if file.is_file()}
+        self.assertEqual(set(of), set(shared))
+        self.assertEqual([name for name, count in of.items() if count < 2], [])
+        for stored in self.all:
+            for name, mail in stored.mails().items():
+                if stored.is_own(name) and name in shared:
+                    self.assertNotEqual(stock.essence(mail), stock.essence(shared[name]),
+                                        f"{stored.base}/{name}")
+
+    def test_no_patch_stands_with_two_bases(self):
+        for name in {name for stored in self.all for name in stored.mails()}:
+            own = [stock.essence(stored.mails()[name]) for stored in self.all
+                   if name in stored.mails() and stored.is_own(name)]
+            self.assertEqual(len(own), len(set(own)), name)
 
     def test_patches_for_older_versions_only_edit(self):
         for stored in self.all:

@@ -79,7 +79,7 @@ class MadeTree(toy.ToyTest):
 
     def test_removed_patch_is_undone(self):
         self.ensure()
-        (self.series.file).write_text("0001-two-Say-fifty.patch\n")
+        (self.series.file).write_text("two-Say-fifty.patch\n")
         self.ensure()
         self.assertFalse((self.made / "drivers/mmm.c").exists())
         self.assertEqual((self.made / "one.c").read_text(), "one\n")
@@ -169,17 +169,17 @@ class MadeTree(toy.ToyTest):
 
     def test_refuses_a_large_offset(self):
         self.move_base(21)
-        self.refused("0001-two-Say-fifty.patch", "two.c", "21")
+        self.refused("two-Say-fifty.patch", "two.c", "21")
 
     def test_refuses_changed_context(self):
         self.edit("two.c", "line 49\n", "line forty-nine\n")
         self.commit("Linux 9.9.5")
-        self.refused("0001-two-Say-fifty.patch", "two.c")
+        self.refused("two-Say-fifty.patch", "two.c")
 
     def test_refuses_a_file_that_is_there_already(self):
         self.write("drivers/mmm.c", "theirs\n")
         self.commit("Linux 9.9.5")
-        self.refused("0002-mmm-Add-a-driver.patch", "drivers/mmm.c")
+        self.refused("mmm-Add-a-driver.patch", "drivers/mmm.c")
 
     def test_refuses_another_version(self):
         self.edit("Makefile", "PATCHLEVEL = 9", "PATCHLEVEL = 8")
@@ -191,7 +191,7 @@ class MadeTree(toy.ToyTest):
         self.ensure()
         self.edit("one.c", "one", "one\ntwo")
         self.commit("Linux 9.9.5")
-        self.refused("0002-mmm-Add-a-driver.patch", "one.c")
+        self.refused("mmm-Add-a-driver.patch", "one.c")
         self.git("reset", "-q", "--hard", "base")
         self.ensure()
         self.assertEqual(self.tree_of(self.made), self.wanted)

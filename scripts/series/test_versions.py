@@ -32,10 +32,10 @@ class Order(unittest.TestCase):
 class Choice(moving.Moving):
     def test_stored(self):
         self.assertEqual(self.series.file.read_text(),
-                         "range: 9.9.4 9.9.4\n" + moving.OLDER + "0001-two-Say-fifty.patch\n")
+                         "range: 9.9.4 9.9.4\n" + moving.OLDER + "two-Say-fifty.patch\n")
         self.assertIn("+uno", (self.series.folder / "older-one-Say-uno.patch").read_text())
         self.assertEqual([patch.name for patch in self.series.patches()],
-                         ["0001-two-Say-fifty.patch"])
+                         ["two-Say-fifty.patch"])
 
     def test_an_older_version_gets_the_patch_in_front(self):
         self.ensure(4)
@@ -51,11 +51,11 @@ class Choice(moving.Moving):
     def test_one_that_does_not_take_the_series_is_passed_over(self):
         said = self.ensure(4, 5, 6)
         self.assertEqual(self.made()[0], "9.9.5")
-        self.assertRegex(said, r"Linux 9\.9\.6 is passed over: 0001-two-Say-fifty\.patch .*two\.c")
+        self.assertRegex(said, r"Linux 9\.9\.6 is passed over: two-Say-fifty\.patch .*two\.c")
         self.assertEqual(list(tree.passed_over(self.settings)), ["9.9.6"])
 
     def test_none_takes_it(self):
-        with self.assertRaisesRegex(Failure, r"no Linux 9\.9 .*; 9\.9\.6: 0001-two-Say-fifty"
+        with self.assertRaisesRegex(Failure, r"no Linux 9\.9 .*; 9\.9\.6: two-Say-fifty"
                                     r"\.patch does not apply: .*two\.c"):
             self.ensure(6)
         self.assertFalse(self.settings.source.exists())
@@ -74,7 +74,7 @@ class Choice(moving.Moving):
 
     def test_a_series_that_has_moved_on_chooses_again(self):
         self.ensure(4, 5)
-        patch = self.series.folder / "0001-two-Say-fifty.patch"
+        patch = self.series.folder / "two-Say-fifty.patch"
         patch.write_text(patch.read_text().replace("-line 50\n", "-line 5O\n"))
         self.ensure(4, 5, 6)
         self.assertEqual(self.made()[0], "9.9.6")
@@ -96,7 +96,7 @@ class Choice(moving.Moving):
             self.ensure(number)
             self.tree = self.settings.source
             self.refresh()
-            patch = (self.series.folder / "0001-two-Say-fifty.patch").read_text()
+            patch = (self.series.folder / "two-Say-fifty.patch").read_text()
             self.assertIn(f"\n@@ -{line},7 +{line},7 @@", patch, number)
             shutil.rmtree(self.settings.source)
 
