@@ -17,6 +17,7 @@ def main(settings):
     series = Series(settings.top, settings.base)
     with exclusive(settings):
         tree.settle(Repo(path))
+        tree.refuse_half(Repo(path))
         if tree.is_stale(path, series):
             say("note: the stored series has changed since this tree was made; what the tree "
                 "has not is undone, or a difference if the file is another base's")

@@ -89,6 +89,8 @@ class Rebase(moving.Moving):
         self.conflict()
         self.git("rebase", "--abort", cwd=self.settings.source)
         self.assertEqual(self.made(), before)
+        self.ensure(4)
+        self.assertEqual(self.git("for-each-ref", "refs/project/next", cwd=self.settings.source), "")
         stored = self.stored()
         self.refresh_made()
         self.assertEqual(self.stored(), stored)
@@ -96,10 +98,23 @@ class Rebase(moving.Moving):
         self.assertEqual(self.made(), before)
 
     def test_nothing_is_built_in_the_middle(self):
+        before = self.made()
         self.conflict()
-        with self.assertRaisesRegex(Failure, "no commit holds"):
-            self.rebase(5)
+        for step in (lambda: self.rebase(5), lambda: self.ensure(4)):
+            with self.assertRaisesRegex(Failure, "middle of .*--continue.*--abort"):
+                step()
         self.assertIn("<<<<<<<", self.two())
+        self.git("rebase", "--abort", cwd=self.settings.source)
+        self.assertEqual(self.made(), before)
+
+    def test_half_a_series_is_not_stored(self):
+        stored = self.stored()
+        self.git("-c", "sequence.editor=sed -i s/pick/edit/", "rebase", "-i", "base",
+                 cwd=self.settings.source)
+        self.ensure(4)   # is built
+        with self.assertRaisesRegex(Failure, "middle of"):
+            self.refresh_made()
+        self.assertEqual(self.stored(), stored)
 
     def test_work_that_is_not_stored_is_refused(self):
         (self.settings.source / "one.c").write_text("mine\n")

@@ -13,6 +13,7 @@ that `make refresh` stored last. A HEAD that is neither holds someone's work. Wh
 
 import hashlib
 import json
+import pathlib
 import shutil
 import tempfile
 
@@ -31,31 +32,14 @@ BASE_AUTHOR = ("Linux", "base@localhost", "2000-01-01T00:00:00+0000")
 
 def ensure(settings):
     """Brings the made tree up to date with base and series; returns its Repo."""
-    stored = series.of(settings)
-    patches = stored.with_older()
-    base = source.choose(settings, stored.range())
-    made = not base.is_in(settings.source)
-    if made:
-        if settings.source.exists():
-            refuse_to_lose_work(Repo(settings.source))
-        make_base(settings, base, patches, stored.range())
-    repo = Repo(settings.source)
-    settle(repo)
-    stamp = fingerprint(repo, patches)
-    if stamp == read_stamp(repo) and repo.commit_id(MADE):
-        note_work(repo, settings)
-        return repo
-    refuse_to_lose_work(repo)
-    try:
-        tip = apply_all(settings, repo, patches)
-    except Refused as refused:
-        if made or not base.choice:
-            raise outside(refused, repo, stored.range())
-        # The series has moved on since this version was chosen
-        source.forget(settings.source)
-        return ensure(settings)
-    check_out(repo, tip)
-    stamp_file(repo).write_text(stamp)
+    if settings.source.exists():
+        settle(Repo(settings.source))
+        if moving(Repo(settings.source)):
+            refuse_half(Repo(settings.source))
+    repo = made(settings)
+    if not repo:
+        return make(settings)
+    note_work(repo, settings)
     return repo
 
 
@@ -65,8 +49,34 @@ def made(settings):
     if not source.choose(settings, stored.range()).is_in(settings.source):
         return None
     repo = Repo(settings.source)
-    stamp = fingerprint(repo, stored.with_older())
-    return repo if stamp == read_stamp(repo) and not repo.commit_id(NEXT) else None
+    if moving(repo) or not repo.commit_id(MADE):
+        return None
+    return repo if fingerprint(repo, stored.with_older()) == read_stamp(repo) else None
+
+
+def make(settings):
+    """Makes the tree, or what of it is not up to date; returns its Repo."""
+    stored = series.of(settings)
+    patches = stored.with_older()
+    base = source.choose(settings, stored.range())
+    fresh = not base.is_in(settings.source)
+    if fresh:
+        if settings.source.exists():
+            refuse_to_lose_work(Repo(settings.source))
+        make_base(settings, base, patches, stored.range())
+    repo = Repo(settings.source)
+    refuse_to_lose_work(repo)
+    try:
+        tip = apply_all(settings, repo, patches)
+    except Refused as refused:
+        if fresh or not base.choice:
+            raise outside(refused, repo, stored.range())
+        # The series has moved on since this version was chosen
+        source.forget(settings.source)
+        return make(settings)
+    check_out(repo, tip)
+    stamp_file(repo).write_text(fingerprint(repo, patches))
+    return repo
 
 
 def make_base(settings, base, patches, known):
@@ -124,12 +134,27 @@ def unpack_best(candidates, folder, patches, settings):
 
 
 def settle(repo):
-    """Makes the version that the series was moved to the base, once HEAD is on it."""
-    following = repo.commit_id(NEXT)
-    if following and not repo.run("merge-base", "--is-ancestor", following, "HEAD").returncode:
-        repo.bytes("update-ref", BASE, following)
-        repo.bytes("update-ref", "-d", NEXT)
+    """Ends what `make rebase` began, unless git still waits for somebody: the version
+    that the series was moved to is the base, or is forgotten if that was given up."""
+    if not moving(repo) or rebasing(repo):
+        return
+    if not repo.run("merge-base", "--is-ancestor", NEXT, "HEAD").returncode:
+        repo.bytes("update-ref", BASE, NEXT)
         (source.git_folder(repo.path) / "passed-over").unlink(missing_ok=True)
+    repo.bytes("update-ref", "-d", NEXT)
+
+
+def moving(repo):
+    """Whether `make rebase` has brought a version that is not settled yet."""
+    return bool(repo.commit_id(NEXT))
+
+
+def rebasing(repo):
+    """Whether git is in the middle of a rebase, of this tree or of the one that it is a
+    second work tree of."""
+    own = pathlib.Path(repo.path, repo.text("rev-parse", "--git-dir"))
+    return any((folder / name).exists() for folder in (own, source.git_folder(repo.path))
+               for name in ("rebase-merge", "rebase-apply"))
 
 
 def passed_over(settings):
@@ -217,6 +242,13 @@ def refuse_to_lose_work(repo):
     if work:
         raise Failure(f"{repo.path} has {work}, and the base or the series has changed "
                       "since it was made: commit and `make refresh` first, or drop that work")
+
+
+def refuse_half(repo):
+    """HEAD has but the first part of the series."""
+    if rebasing(repo):
+        raise Failure(f"{repo.path} is in the middle of a rebase: `git rebase --continue` there "
+                      "until git says that it is done, or `git rebase --abort`")
 
 
 def note_work(repo, settings):
