@@ -55,11 +55,11 @@ class Debian(Base):
     def candidates(self):
         wanted = self.settings.exact
         with offers(self.settings) as found:
-            versions = found.versions()
-            if wanted and wanted not in versions:
+            packages = found.versions()
+            if wanted and wanted not in packages:
                 raise Failure(f"Debian does not offer Linux {wanted}, but "
-                              + ", ".join(versions))
-            yield [Package(found, version, package) for version, package in versions.items()
+                              + ", ".join(packages))
+            yield [Package(found, version, package) for version, package in packages.items()
                    if version == (wanted or version)]
 
 
