@@ -10,6 +10,7 @@ import shutil
 import subprocess
 
 from base import versions
+from common import step
 from common.ui import Failure, Progress, say
 
 SOURCE_SUITES = ("sid", "forky")               # where the newest tools are
@@ -98,19 +99,28 @@ def fetch_source(name, folder):
 
 def mirror():
     """The address of the Debian archive that this machine uses."""
-    listing = subprocess.run(["apt-get", "indextargets", "--format",
-                              "$(ORIGIN)|$(LABEL)|$(REPO_URI)", "Created-By: Packages"],
-                             capture_output=True, text=True).stdout
-    return choose_mirror(listing)
+    return choose_mirror(listing("REPO_URI"))
 
 
-def choose_mirror(listing):
-    for line in listing.splitlines():
-        origin, label, uri = line.split("|", 2)
-        if (origin, label) == ("Debian", "Debian"):
-            return uri
-    raise Failure("apt on this machine has no Debian archive (run `apt-get update`?); "
-                  "name a kernel tree or tarball with LINUX=")
+def choose_mirror(lines):
+    found = of_debian(lines)
+    if not found:
+        raise Failure("apt on this machine has no Debian archive (run `apt-get update`?); "
+                      "name a kernel tree or tarball with LINUX=")
+    return found[0]
+
+
+def listing(field):
+    """The archives that the machine's apt knows, a line each, with a field of its own."""
+    return subprocess.run(["apt-get", "indextargets", "--format",
+                           f"$(ORIGIN)|$(LABEL)|$({field})", "Created-By: Packages"],
+                          capture_output=True, text=True).stdout
+
+
+def of_debian(lines):
+    """The field in those lines that are of Debian's archive."""
+    return [line.removeprefix("Debian|Debian|") for line in lines.splitlines()
+            if line.startswith("Debian|Debian|")]
 
 
 def offered(listing, version):
@@ -171,18 +181,12 @@ class Apt:
         size = self.size(package)
         progress = Progress(f"fetch {package}")
         folder = self.folder / "deb"
-        with open(self.log, "a") as log:
-            process = subprocess.Popen(["apt-get", "-q", *self.options, "download", package],
-                                       cwd=folder, stdout=log, stderr=log)
-            while True:
-                try:
-                    process.wait(0.2)
-                    break
-                except subprocess.TimeoutExpired:
-                    progress.update(f"{fetched(self.folder) >> 20} of {size >> 20} MB" if size
-                                    else "")
+        status = step.watch(
+            ["apt-get", "-q", *self.options, "download", package], self.log,
+            lambda: progress.update(f"{fetched(self.folder) >> 20} of {size >> 20} MB" if size
+                                    else ""), mode="ab", cwd=folder)
         debs = list(folder.glob("*.deb"))
-        if process.returncode or len(debs) != 1:
+        if status or len(debs) != 1:
             raise Failure(f"cannot fetch {package}", self.log)
         progress.done(f"{size >> 20} MB" if size else "done")
         return debs[0]

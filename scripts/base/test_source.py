@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Where the base comes from."""
 
-import pathlib
-import tempfile
 import unittest
 
 from base import aptsource, source
 from common.ui import Failure
+from tests.folder import FolderTest
 
 
 class Debian(unittest.TestCase):
@@ -25,16 +24,14 @@ class Debian(unittest.TestCase):
         self.assertEqual(aptsource.offered("", "7.2"), [])
 
 
-class Version(unittest.TestCase):
+class Version(FolderTest):
     def test_check(self):
-        with tempfile.TemporaryDirectory() as name:
-            folder = pathlib.Path(name)
-            with self.assertRaisesRegex(Failure, "no Makefile"):
-                source.check_version(folder, "7.2")
-            (folder / "Makefile").write_text("all:\n")
-            with self.assertRaisesRegex(Failure, "no version"):
-                source.check_version(folder, "7.2")
-            (folder / "Makefile").write_text("VERSION = 7\nPATCHLEVEL = 2\nSUBLEVEL = 0\n")
-            self.assertEqual(source.check_version(folder, "7.2"), "7.2.0")
-            with self.assertRaisesRegex(Failure, "7.2.0.*7.3"):
-                source.check_version(folder, "7.3")
+        with self.assertRaisesRegex(Failure, "no Makefile"):
+            source.check_version(self.folder, "7.2")
+        (self.folder / "Makefile").write_text("all:\n")
+        with self.assertRaisesRegex(Failure, "no version"):
+            source.check_version(self.folder, "7.2")
+        (self.folder / "Makefile").write_text("VERSION = 7\nPATCHLEVEL = 2\nSUBLEVEL = 0\n")
+        self.assertEqual(source.check_version(self.folder, "7.2"), "7.2.0")
+        with self.assertRaisesRegex(Failure, "7.2.0.*7.3"):
+            source.check_version(self.folder, "7.3")

@@ -3,8 +3,6 @@
 
 import contextlib
 import io
-import pathlib
-import tempfile
 import unittest
 from unittest import mock
 
@@ -16,6 +14,7 @@ from common.ui import Failure
 from guest import machine, vm
 from series import series
 from tests.costs import MIB, made, our_values, peer_values
+from tests.folder import FolderTest
 
 
 class Parse(unittest.TestCase):
@@ -177,12 +176,7 @@ class Profile(unittest.TestCase):
         self.assertRegex(text, r"\| all +\| 111 ")
 
 
-class Runs(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
-
+class Runs(FolderTest):
     def run_with(self, output, status=0):
         log = self.folder / "log"
         log.write_text("fine\n")

@@ -6,12 +6,12 @@ import contextlib
 import os
 import pathlib
 import shutil
-import subprocess
 
 from build import foreign
+from common import step
 from common.gitrepo import Repo
 from common.lock import exclusive, shared
-from common.ui import Failure, Progress
+from common.ui import Failure
 from series import tree
 
 PATIENT = pathlib.Path(__file__).resolve().parent / "patient"
@@ -106,17 +106,5 @@ def run_make(kernel, name, title, arguments, flags=""):
     more = foreign.flags(kernel.settings, kernel.arch)
     env = {**kernel.environment(), "LDFLAGS": f"-static {more.linker}".strip(),
            "CPPFLAGS": f"{flags} {more.preprocessor}".strip()}
-    log = kernel.settings.work / f"{name}.log"
-    progress = Progress(title)
-    with open(log, "wb") as file:
-        process = subprocess.Popen(["make", f"-j{os.cpu_count()}", *arguments], env=env,
-                                   stdin=subprocess.DEVNULL, stdout=file, stderr=file)
-        while process.poll() is None:
-            progress.update()
-            try:
-                process.wait(0.2)
-            except subprocess.TimeoutExpired:
-                pass
-    progress.clear()
-    if process.returncode:
-        raise Failure(f"{title} failed", log)
+    step.run(title, kernel.settings.work / f"{name}.log",
+             ["make", f"-j{os.cpu_count()}", *arguments], env=env)

@@ -1,20 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Config sets, and whether a made config has what they ask for."""
 
-import pathlib
-import tempfile
-import unittest
-
 from build import kconfig
 from common import settings
 from common.ui import Failure
+from tests.folder import FolderTest
 
 
-class Config(unittest.TestCase):
+class Config(FolderTest):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.fragment = pathlib.Path(folder.name) / "my.config"
+        super().setUp()
+        self.fragment = self.folder / "my.config"
 
     def unmet(self, fragment, config, known=True, absent=()):
         self.fragment.write_text(fragment)

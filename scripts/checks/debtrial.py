@@ -11,6 +11,7 @@ import tempfile
 from base import aptsource
 from build import kernel, programs
 from checks import ktap
+from common import step
 from common.ui import Failure, Progress
 from guest import accel, disk, diskread, guest, machine, vm
 from guest.initramfs import ROOT
@@ -57,29 +58,25 @@ def base(settings):
     log = settings.build / "debootstrap.log"
     if not tarball.exists():
         with tempfile.TemporaryDirectory(dir=settings.build) as scratch:
-            run([f"fetch Debian {suite_name}", log, "debootstrap", "--variant=minbase",
-                 f"--include={PACKAGES}", f"--keyring={aptsource.KEYRING}", suite_name,
-                 f"{scratch}/root", aptsource.mirror()])
+            run(f"fetch Debian {suite_name}", log, "debootstrap", "--variant=minbase",
+                f"--include={PACKAGES}", f"--keyring={aptsource.KEYRING}", suite_name,
+                f"{scratch}/root", aptsource.mirror())
             partial = tarball.with_suffix(".new")
-            run(["pack it", log, "tar", "-C", f"{scratch}/root", "-cf", str(partial), "."])
+            run("pack it", log, "tar", "-C", f"{scratch}/root", "-cf", str(partial), ".")
             partial.rename(tarball)
     return tarball
 
 
 def release():
     """The Debian that the machine's apt uses."""
-    listing = subprocess.run(["apt-get", "indextargets", "--format",
-                              "$(ORIGIN)|$(LABEL)|$(RELEASE)", "Created-By: Packages"],
-                             capture_output=True, text=True).stdout
-    return choose_release(listing)
+    return choose_release(aptsource.listing("RELEASE"))
 
 
 def choose_release(listing):
-    for line in listing.splitlines():
-        origin, label, name = line.split("|", 2)
-        if (origin, label) == ("Debian", "Debian") and "-" not in name:
-            return name
-    raise Failure("apt on this machine has no Debian archive")
+    names = [name for name in aptsource.of_debian(listing) if "-" not in name]
+    if not names:
+        raise Failure("apt on this machine has no Debian archive")
+    return names[0]
 
 
 def unpack(tarball, root):
@@ -90,8 +87,8 @@ def unpack(tarball, root):
 def install(root, package, log):
     """As `apt install` would: the package's scripts make the initramfs."""
     shutil.copy(package, root / "tmp")
-    run(["install the image package", log, "chroot", str(root), "dpkg", "-i",
-         f"/tmp/{package.name}"])
+    run("install the image package", log, "chroot", str(root), "dpkg", "-i",
+        f"/tmp/{package.name}")
     (root / "tmp" / package.name).unlink()
 
 
@@ -108,28 +105,14 @@ def add_job(root, driver):
 def pack(root, image):
     with open(image, "wb") as file:
         file.truncate(ROOT_SIZE)
-    run(["make the root file system", image.with_suffix(".log"), "mke2fs", "-q", "-t", "ext4",
-         "-d", str(root), str(image)])
+    run("make the root file system", image.with_suffix(".log"), "mke2fs", "-q", "-t", "ext4",
+        "-d", str(root), str(image))
 
 
-def run(arguments):
-    """A step: title, log, command."""
-    title, log, *command = arguments
-    progress = Progress(title)
+def run(title, log, *command):
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/bin:/bin"
-    env = {**kernel.environment(), "PATH": path, "DEBIAN_FRONTEND": "noninteractive"}
-    with open(log, "wb") as file:
-        process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=file,
-                                   stderr=file)
-        while process.poll() is None:
-            progress.update()
-            try:
-                process.wait(0.2)
-            except subprocess.TimeoutExpired:
-                pass
-    progress.clear()
-    if process.returncode:
-        raise Failure(f"cannot {title}", log)
+    step.run(title, log, command, f"cannot {title}", env={
+        **kernel.environment(), "PATH": path, "DEBIAN_FRONTEND": "noninteractive"})
 
 
 def boot(settings, run_kernel, folder, name, file_system):

@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Which suites `make check` runs on which base, without running one."""
 
-import pathlib
-import tempfile
-import unittest
 from unittest import mock
 
 from base import aptsource, bases
 from checks import check, ktap
 from common import settings
 from common.ui import Failure
+from tests.folder import FolderTest
 
 NOTHING = [None] * len(check.KERNELS), [None] * len(check.LONG_KERNELS)
 
@@ -18,11 +16,10 @@ def names(suites):
     return [suite.name for suite in suites]
 
 
-class Suites(unittest.TestCase):
+class Suites(FolderTest):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.top = pathlib.Path(folder.name)
+        super().setUp()
+        self.top = self.folder
         (self.top / "configs").symlink_to(settings.TOP / "configs")
         for base in ("v7.2", "v7.3", "v6.12"):
             (self.top / "patches" / base).mkdir(parents=True)

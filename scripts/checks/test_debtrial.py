@@ -1,25 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the test of make deb makes of a guest's output."""
 
-import pathlib
-import tempfile
-import unittest
-
 from checks import debtrial
 from common.ui import Failure
 from guest import disk, machine, vm
+from tests.folder import FolderTest
 
 
-class Trial(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
-
-    def file(self, name, content):
-        (self.folder / name).write_bytes(content)
-        return self.folder / name
-
+class Trial(FolderTest):
     GOOD = (f"release: 7.2.9-x\noptions: \nserial: {machine.SERIAL}\nbytes: {disk.SIZE}\n"
             f"sha256: {disk.sha256()}\noptions: --irq\nserial: {machine.SERIAL}\n"
             f"bytes: {disk.SIZE}\nsha256: {disk.sha256()}\n")

@@ -3,26 +3,22 @@
 
 import contextlib
 import io
-import pathlib
 import subprocess
-import tempfile
 import types
-import unittest
 from unittest import mock
 
 from base import aptsource, source
 from cli.main import run
 from common import settings
 from common.ui import Failure
+from tests.folder import FolderTest
 
 
-class Archive(unittest.TestCase):
+class Archive(FolderTest):
     """apt as it is, but for what it answers."""
 
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
+        super().setUp()
         self.updates = 0
         for target, replacement in (
                 ("base.aptsource.mirror", lambda: "http://m/debian/"),

@@ -3,23 +3,18 @@
 
 import contextlib
 import io
-import pathlib
-import tempfile
-import unittest
 from unittest import mock
 
 from cli import cmd_bench
 from common import settings
 from tests.costs import our_values, peer_values
+from tests.folder import FolderTest
 
 
-class Report(unittest.TestCase):
+class Report(FolderTest):
     """From two kernels' results to files and exit status."""
 
     def report(self, ours, **others):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
         results = {which: {"name": which, "version": version, "instructions": values,
                            "differences": [], "same": "two runs give the same figures",
                            "lookups a second": {"parallel/1/1": 1000}, "text": {"all": 9},

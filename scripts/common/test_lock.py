@@ -2,19 +2,16 @@
 """Who keeps whom out."""
 
 import fcntl
-import pathlib
-import tempfile
-import unittest
 from unittest import mock
 
 from common import lock
+from tests.folder import FolderTest
 
 
-class Locks(unittest.TestCase):
+class Locks(FolderTest):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.settings = mock.Mock(work=pathlib.Path(folder.name), threads=True)
+        super().setUp()
+        self.settings = mock.Mock(work=self.folder, threads=True)
 
     def free(self, kind, name="lock"):
         with open(self.settings.work / name, "w") as file:

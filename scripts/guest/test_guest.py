@@ -16,16 +16,10 @@ from unittest import mock
 from build import arch
 from common.ui import Failure
 from guest import disk, diskread, initramfs, machine, vm
+from tests.folder import FolderTest
 
 
-class Folder(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
-
-
-class Disk(Folder):
+class Disk(FolderTest):
     def test_file_has_the_bytes_of_the_seed(self):
         image = disk.make(self.folder / "disk.img").read_bytes()
         self.assertEqual(len(image), 64 << 20)
@@ -78,7 +72,7 @@ class Reports(unittest.TestCase):
         self.assertEqual(done.returncode, 127)
 
 
-class Result(Folder):
+class Result(FolderTest):
     def result(self, log="", **changes):
         file = self.folder / "log"
         file.write_text(log)
@@ -97,7 +91,7 @@ class Result(Folder):
         self.assertIn("  | [ 1.0] BUG: x", self.result("[ 1.0] BUG: x\n"))
 
 
-class Boots(Folder):
+class Boots(FolderTest):
     """Machines that are lost before init, or not, one after the other."""
 
     def boots(self, *booted, tries=2):
@@ -144,7 +138,7 @@ class Boots(Folder):
         self.assertEqual(self.boots(False, tries=1)[2], 1)
 
 
-class Status(Folder):
+class Status(FolderTest):
     def read(self, text):
         (self.folder / "status").write_text(text)
         return vm.read_status(self.folder / "status")
@@ -188,7 +182,7 @@ class Follow(unittest.TestCase):
                              (b"x\n", False))
 
 
-class Requests(Folder):
+class Requests(FolderTest):
     def test_plug_and_unplug(self):
         status = self.folder / "status"
         device = machine.edu(id="hot", bus="port")
@@ -207,7 +201,7 @@ class Requests(Folder):
                 "driver": "edu", "dma_mask": 2**64 - 1, "id": "hot", "bus": "port"}}])
 
 
-class Trace(Folder):
+class Trace(FolderTest):
     def asked(self, trace):
         status = self.folder / "status"
         status.write_text("booted\ntrace\n")
@@ -231,7 +225,7 @@ class Trace(Folder):
                 self.assertEqual(machine.single_steps("file")[0], word)
 
 
-class Jobs(Folder):
+class Jobs(FolderTest):
     def test_environment(self):
         job = initramfs.Job(program="/bin/sh", environment={"A": "x >/dev/y"})
         initramfs.job_list(job, self.folder)

@@ -3,14 +3,12 @@
 guest's output."""
 
 import gzip
-import pathlib
-import tempfile
-import unittest
 
 from build import kconfig
 from common import settings
 from common.ui import Failure
 from packages import deb, debconfig
+from tests.folder import FolderTest
 
 DISTRIBUTION = """\
 CONFIG_MODULES=y
@@ -24,18 +22,7 @@ CONFIG_DEBUG_INFO_BTF=y
 FRAGMENT = settings.TOP / "configs/deb.config"
 
 
-class Folder(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
-
-    def file(self, name, content):
-        (self.folder / name).write_bytes(content)
-        return self.folder / name
-
-
-class Config(Folder):
+class Config(FolderTest):
     def test_the_users_choice(self):
         mine = self.file("config", b"CONFIG_A=y\n")
         self.assertEqual(debconfig.choose(str(mine), ()), mine.resolve())
@@ -92,7 +79,7 @@ class Config(Folder):
                              kconfig.wanted([FRAGMENT]).keys())
 
 
-class Version(Folder):
+class Version(FolderTest):
     def test_higher_with_each_build(self):
         chosen = settings.Settings("v7.2", top=self.folder)
         chosen.source.mkdir(parents=True)

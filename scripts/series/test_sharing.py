@@ -3,6 +3,7 @@
 
 import contextlib
 import io
+import unittest
 
 from common.gitrepo import Repo
 from common.ui import Failure
@@ -189,7 +190,7 @@ class Sharing(several.SeveralTest):
                 self.assertIn("int old;\n", self.driver(self.old))
 
 
-class Difference(toy.unittest.TestCase):
+class Difference(unittest.TestCase):
     def test_apply_is_the_reverse_of_make(self):
         for old, new in ((b"", b"a\n"), (b"a\nb\n", b"b\n"), (b"a\n" * 50, b"b\n" + b"a\n" * 50)):
             self.assertEqual(difference.apply(difference.make("x", old, new), "x", old), new)

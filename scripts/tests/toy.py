@@ -2,15 +2,13 @@
 """A toy kernel tree with a toy series, for tests that need git."""
 
 import os
-import pathlib
 import subprocess
-import tempfile
-import unittest
 
 from common import settings
 from common.gitrepo import Repo
 from series import refresh
 from series.series import Series
+from tests.folder import FolderTest
 
 MAINTAINERS = """\
 List of maintainers
@@ -28,14 +26,12 @@ ENTRY = "MMM DRIVER\nM:\tM <m@example.org>\nF:\tdrivers/mmm.c\n"
 TWO = "".join(f"line {number}\n" for number in range(1, 101))
 
 
-class ToyTest(unittest.TestCase):
+class ToyTest(FolderTest):
     """`self.top` is a repository like ours, `self.tree` a git tree with a base
     and no series yet."""
 
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
+        super().setUp()
         self.top, self.tree = self.folder / "top", self.folder / "tree"
         self.settings = settings.Settings(base="v9.9", top=self.top)
         (self.top / "patches/v9.9").mkdir(parents=True)
