@@ -22,10 +22,10 @@
  * @id: Output ID number to return to userspace for this device
  *
  * Like iommufd_device_bind(), for a device that no IOMMU translates. It can be
- * attached to an IOAS and to the HWPTs made for such devices, which pins the
- * memory of the IOAS, but the device goes on using physical addresses and can
- * reach all of the memory. The caller must have established that the user is
- * allowed to control such a device.
+ * attached to an IOAS and to noiommu HWPTs, which pins the memory of the IOAS,
+ * but the device goes on using physical addresses and can reach all of the
+ * memory. The caller must have established that the user is allowed to control
+ * such a device.
  *
  * The device is alone in its igroup and does not need an iommu_group. If it has
  * one, it is ignored: no DMA ownership is taken.
@@ -65,7 +65,7 @@ struct iommufd_device *iommufd_device_bind_noiommu(struct iommufd_ctx *ictx,
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_bind_noiommu, "IOMMUFD");
 
-/* Nothing is to be done for these, but somebody may want to know */
+/* There is no IOMMU to program, these are for the trace */
 
 void iommufd_noiommu_unbind(struct iommufd_device *idev)
 {

@@ -3,10 +3,10 @@
  * Lookup of the physical addresses behind the IOVAs of an IOAS
  *
  * A device without an IOMMU has to be given physical addresses. They are in the
- * driverless HWPT that such a device is attached to, so a lookup is a read of
+ * noiommu HWPT that such a device is attached to, so a lookup is a read of
  * that page table. It is always that one, even where the IOAS serves an IOMMU
  * as well: an IOMMU driver's page table need not be readable, and without a
- * driverless HWPT there is no device that could use the addresses.
+ * noiommu HWPT there is no device that could use the addresses.
  *
  * Holding iova_rwsem for read is all that it takes, so lookups do not wait for
  * each other. An area with pages is fully populated in every domain, and both

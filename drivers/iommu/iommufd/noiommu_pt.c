@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The driverless HWPT: an IO page table that no IOMMU driver backs
+ * The noiommu HWPT: an IO page table that no IOMMU driver backs
  *
  * A device without an IOMMU uses physical addresses, so nothing ever walks this
  * page table to translate. It exists to make such a device an ordinary user of
@@ -186,7 +186,7 @@ static phys_addr_t noiommu_pt_iova_to_phys(struct iommu_domain *domain,
 
 /**
  * iommufd_domain_read_range() - Read back what a range of IOVA is mapped to
- * @domain: Domain of a driverless HWPT
+ * @domain: Domain of a noiommu HWPT
  * @iova: First byte, of any alignment
  * @length: Length of the range, not 0
  * @runs: Array to write to
@@ -493,15 +493,14 @@ static const struct iommu_domain_ops noiommu_domain_ops = {
 };
 
 /*
- * The ops of the IOMMU that is not there. They own every driverless domain,
- * which is what tells it from the domain of an IOMMU driver, and they have none
- * of the optional operations, so that iommufd refuses what needs one like it
- * does for an IOMMU driver without the feature.
+ * These own the domain of every noiommu HWPT, which tells it from the domain of
+ * an IOMMU driver. They have none of the optional operations, so that iommufd
+ * refuses what needs one as it does for an IOMMU driver without the feature.
  */
 const struct iommu_ops iommufd_noiommu_ops = {};
 
 /**
- * iommufd_noiommu_domain_alloc() - Allocate the domain of a driverless HWPT
+ * iommufd_noiommu_domain_alloc() - Allocate the domain of a noiommu HWPT
  *
  * The domain takes every page aligned IOVA, has no reserved regions, and can be
  * attached only to devices from iommufd_device_bind_noiommu(). The caller frees

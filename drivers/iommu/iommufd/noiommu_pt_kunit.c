@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Unit tests of the page table of the driverless HWPT
+ * Unit tests of the page table of the noiommu HWPT
  *
  * Nothing uses the memory that is mapped, so any physical address will do. They
  * are chosen such that those of neighbours are contiguous, or are not.
