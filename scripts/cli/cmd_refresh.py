@@ -6,7 +6,7 @@ import pathlib
 from common.gitrepo import Repo
 from common.lock import exclusive
 from common.ui import Failure, say
-from series import diffs, refresh, tree
+from series import diffs, refresh, stale, tree
 from series.series import Series
 
 
@@ -18,7 +18,8 @@ def main(settings):
     with exclusive(settings):
         tree.settle(Repo(path))
         tree.refuse_half(Repo(path))
-        if tree.is_stale(path, series):
+        stale.refuse_overtaken(Repo(path), series)
+        if stale.is_stale(path, series):
             say("note: the stored series has changed since this tree was made; what the tree "
                 "has not is undone, or a difference if the file is another base's")
         patches, notes = refresh.refresh(series, path)

@@ -6,7 +6,7 @@ import shutil
 
 from common.gitrepo import Repo
 from common.ui import Failure
-from series import tree
+from series import stale, tree
 from tests import toy
 
 
@@ -134,7 +134,7 @@ class MadeTree(toy.ToyTest):
         self.git("worktree", "add", "-q", "--detach", str(beside), cwd=self.made)
         (beside / "one.c").write_text("my work\n")
         self.commit("one: My work", cwd=beside)
-        self.assertFalse(tree.is_stale(beside, self.series))
+        self.assertFalse(stale.is_stale(beside, self.series))
         self.tree = beside
         self.refresh()
         tree.mark_refreshed(beside, self.series)
@@ -142,20 +142,20 @@ class MadeTree(toy.ToyTest):
         self.assertEqual((self.made / "one.c").read_text(), "my work\n")
 
     def test_stale(self):
-        self.assertFalse(tree.is_stale(self.tree, self.series))   # not a made one
+        self.assertFalse(stale.is_stale(self.tree, self.series))   # not a made one
         self.ensure()
-        self.assertFalse(tree.is_stale(self.made, self.series))
+        self.assertFalse(stale.is_stale(self.made, self.series))
         (self.made / "drivers/mmm.c").write_text("int mine;\n")
         self.git("commit", "-q", "-a", "--fixup=HEAD~1", cwd=self.made)
         self.git("-c", "sequence.editor=true", "rebase", "-q", "-i", "--autosquash", "base",
                  cwd=self.made)
         self.tree = self.made
         self.refresh()
-        self.assertTrue(tree.is_stale(self.made, self.series))
+        self.assertTrue(stale.is_stale(self.made, self.series))
         tree.mark_refreshed(self.made, self.series)
-        self.assertFalse(tree.is_stale(self.made, self.series))
+        self.assertFalse(stale.is_stale(self.made, self.series))
         self.change_series()
-        self.assertTrue(tree.is_stale(self.made, self.series))
+        self.assertTrue(stale.is_stale(self.made, self.series))
 
     def move_base(self, lines):
         """A base in which everything in two.c stands some lines further down."""

@@ -7,7 +7,7 @@ base and series give the same commit ids.
 
 Refs of the made tree: the tag `base`; branch `series`, checked out;
 refs/project/made, the tip that was made last; refs/project/refreshed, the tip
-that `make refresh` stored last. A HEAD that is neither holds someone's work. While
+that `make refresh` has stored since. A HEAD that is neither holds someone's work. While
 `make rebase` moves the series, refs/project/next is the version that it moves to.
 """
 
@@ -208,19 +208,6 @@ def read_stamp(repo, what="made"):
         return ""
 
 
-def is_stale(path, stored):
-    """Whether a made tree is neither of the series as it is stored now, nor what
-    that was written from."""
-    repo = Repo(path)
-    if not repo.commit_id(MADE):
-        return False
-    try:
-        stamp = fingerprint(repo, stored.with_older())
-    except Failure:
-        return True
-    return stamp not in (read_stamp(repo), read_stamp(repo, "refreshed"))
-
-
 def unsaved(repo):
     """What in the tree would be lost if it were made anew: a text, or ''."""
     changed = repo.changes()
@@ -283,6 +270,8 @@ def check_out(repo, commit):
         repo.bytes("symbolic-ref", "HEAD", "refs/heads/series")
     repo.bytes("reset", "-q", "--keep", commit)
     repo.bytes("update-ref", MADE, commit)
+    repo.bytes("update-ref", "-d", REFRESHED)
+    stamp_file(repo, "refreshed").unlink(missing_ok=True)
 
 
 def mark_refreshed(path, stored):
