@@ -11,7 +11,7 @@ endif
 endif
 
 COMMANDS := run check check-long kernel shell vm series refresh tree rebase drift \
-	    bench matrix deb lint
+	    bench matrix deb lint menuconfig olddefconfig
 
 help:
 	@cat scripts/cli/help.txt
@@ -21,7 +21,7 @@ $(COMMANDS): deps
 	@python3 -B scripts/project.py $@
 
 deps:
-	@scripts/cli/deps.sh $(filter bench check check-long matrix deb lint,$(MAKECMDGOALS))
+	@scripts/cli/deps.sh $(filter bench check check-long matrix deb lint menuconfig,$(MAKECMDGOALS))
 
 clean:
 	rm -rf build

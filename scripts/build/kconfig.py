@@ -21,10 +21,22 @@ class ConfigSet:
 
 
 def load(folder, name, base=""):
-    """The set of that name from configs/sets, with the fragment of the base, if
-    there is one, over all others."""
-    sets = {}
+    """The set of that name, with the fragment of the base, if there is one, over all
+    others."""
+    sets = all_of(folder)
     more = [file for file in [folder / f"{base}.config"] if file.exists()]
+    if name not in sets:
+        raise Failure(f"CONFIG={name}: no such set; there are {', '.join(sets)}")
+    return dataclasses.replace(sets[name], fragments=sets[name].fragments + more)
+
+
+def names(folder):
+    return list(all_of(folder))
+
+
+def all_of(folder):
+    """{name: set} of configs/sets."""
+    sets = {}
     for line in (folder / "sets").read_text().splitlines():
         words = line.split()
         if not words or words[0].startswith("#"):
@@ -36,9 +48,7 @@ def load(folder, name, base=""):
             base = sets[words[1]]
             sets[words[0]] = ConfigSet(words[0], base.objects, base.fragments + fragments,
                                        base.name)
-    if name not in sets:
-        raise Failure(f"CONFIG={name}: no such set; there are {', '.join(sets)}")
-    return dataclasses.replace(sets[name], fragments=sets[name].fragments + more)
+    return sets
 
 
 def parse(text):

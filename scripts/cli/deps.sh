@@ -4,6 +4,7 @@
 # apt, else it prints the command to run. In sh: python may be what is missing.
 # The arguments are commands that need more than the others do.
 set -u
+top=$(dirname "$0")/../..
 for_commands=$(echo "$*" | tr - _)
 
 # Of lines `command|file name package` the packages whose command or file is
@@ -79,6 +80,12 @@ needed_for_matrix() {
 	END
 }
 
+needed_for_menuconfig() {
+	lacking <<-END
+	file /usr/include/ncurses.h libncurses-dev
+	END
+}
+
 # To package a kernel with a distribution's config
 needed_for_deb() {
 	lacking <<-END
@@ -104,6 +111,15 @@ needed_for_check_long() {
 	needed_for_arm64
 	needed_for_deb
 	needed_for_root
+}
+
+# CONFIG=, or else what .config says
+config_set() {
+	if [ -n "${CONFIG:-}" ]; then
+		echo "$CONFIG"
+	elif [ -e "$top/.config" ]; then
+		sed -n 's/^CONFIG_SET="\(.*\)"$/\1/p' "$top/.config"
+	fi
 }
 
 needed() {
@@ -138,7 +154,7 @@ needed() {
 	for command in $for_commands; do
 		"needed_for_$command"
 	done
-	[ "${CONFIG:-}" != arm64 ] || needed_for_arm64
+	[ "$(config_set)" != arm64 ] || needed_for_arm64
 	# busybox must run in a guest that has no shared libraries
 	if [ -e /bin/busybox ] && ldd /bin/busybox >/dev/null 2>&1; then
 		echo busybox-static
