@@ -2,14 +2,9 @@
 """The rooms of scripts/: what each imports comes from itself or from a room below."""
 
 import ast
-import pathlib
 import unittest
 
-SCRIPTS = pathlib.Path(__file__).resolve().parents[1]
-
-# From the bottom up. Tests are run from the top one, and may use what it has for them.
-ROOMS = ("common", "base", "series", "build", "guest", "packages", "bench", "checks", "cli",
-         "tests")
+from tests.rooms import ROOMS, SCRIPTS
 
 
 def modules():
