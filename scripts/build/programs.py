@@ -15,6 +15,7 @@ from common.ui import Failure
 from series import tree
 
 PATIENT = pathlib.Path(__file__).resolve().parent / "patient"
+TESTS = pathlib.Path(__file__).resolve().parents[2] / "tests"
 INSTALLED = set()   # folders of headers that this command has seen to
 
 
@@ -64,6 +65,25 @@ def selftest(kernel, suite, name):
     return program
 
 
+def own_test(kernel, folder, name):
+    """One program of tests/<folder>, built against the tree."""
+    output = built(kernel, "tests") / folder
+    program = output / name
+    with building(kernel):
+        install_headers(kernel)
+        output.mkdir(parents=True, exist_ok=True)
+        run_make(kernel, f"tests-{folder}-{name}", f"build tests/{folder}/{name}",
+                 ["-C", str(TESTS / folder), *tests_arguments(kernel), f"OUTPUT={output}",
+                  str(program)], patient_flags(kernel, folder))
+    return program
+
+
+def tests_arguments(kernel):
+    """What make is told in tests/."""
+    return [f"TREE={kernel.tree}",
+            f"KHDR_INCLUDES=-isystem {built(kernel, 'headers')}/include"]
+
+
 def patient_flags(kernel, suite):
     """Tests of the harness get more time, for machines that have other work too. Of
     iommu's, those of Linux 6.12 name the header by a path."""
@@ -86,7 +106,8 @@ def install_headers(kernel):
             run_make(kernel, target.name, "install headers",
                      ["-C", str(kernel.tree), f"O={kernel.out}", "headers_install",
                       f"INSTALL_HDR_PATH={target}"])
-        shutil.rmtree(built(kernel, "selftests"), ignore_errors=True)
+        for name in ("selftests", "tests"):
+            shutil.rmtree(built(kernel, name), ignore_errors=True)
         stamp.write_text(wanted)
     INSTALLED.add(target)
     return target

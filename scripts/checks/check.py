@@ -35,19 +35,22 @@ def suites(settings, run, debug, kunit, iommu, nullgroup, off):
         version(settings),
         Suite("scripts", lambda: scripts(settings)),
         installed("vfio", settings, debug),
+        installed_own("vfio", settings, debug),
         *(program(name, settings, debug, "iommu", name)
           for name in ("iommufd", "iommufd_fail_nth", "iommufd_noiommu",
                        "iommufd_noiommu_file")),
         lint.quick(settings, debug),
         read("disk-debug", settings, debug),
-        *noiommu(settings, nullgroup, "nullgroup", "mode", "reset", "removal", shape="ports"),
+        *noiommu(settings, nullgroup, "nullgroup", "mode", "reset", "hotreset", "removal",
+                 shape="ports"),
         *noiommu(settings, run, "run", "kill", NOIOMMU_ROUNDS="100"),
         *noiommu(settings, run, "run", "extents", NOIOMMU_WINDOWS="1000000"),
         read("disk-run", settings, run),
         *own_header("disk-own-run", settings, run),
         refusals("refusals-run", settings, run),
-        *noiommu(settings, run, "run", "noiommu", "lifetime", "trace", "privilege", "memory"),
-        *noiommu(settings, iommu, "iommu", "mixed", "extents", shape="mixed"),
+        *noiommu(settings, run, "run", "noiommu", "lifetime", "device", "trace", "privilege",
+                 "memory"),
+        *noiommu(settings, iommu, "iommu", "mixed", "two_kinds", "extents", shape="mixed"),
         skips("skips-off", settings, off),
         *noiommu(settings, off, "off", "absent"),
         unit_tests("kunit", settings, kunit),
@@ -58,25 +61,26 @@ def long_suites(settings, run, debug, kunit, iommu, nullgroup, nogroup, compat, 
     """Of make check-long: what make check has no time for."""
     return [
         unit_tests("kunit-all", settings, kunit, "unfiltered"),
-        *noiommu(settings, debug, "debug", "noiommu", "lifetime", "extents", "trace",
-                 "privilege", "memory"),
+        *noiommu(settings, debug, "debug", "noiommu", "lifetime", "device", "group", "extents",
+                 "trace", "privilege", "memory"),
         *noiommu(settings, run, "long", "kill", NOIOMMU_ROUNDS="1000"),
         *noiommu(settings, debug, "debug", "kill", shape="unleaky", NOIOMMU_ROUNDS="300"),
-        *noiommu(settings, debug, "debug", "mode", "reset", "removal", shape="ports"),
-        *noiommu(settings, run, "slots", "reset", "removal", shape="slots"),
-        *noiommu(settings, nullgroup, "nullgroup", "noiommu", "lifetime", "extents"),
-        *noiommu(settings, nogroup, "nogroup", "noiommu", "lifetime"),
-        *noiommu(settings, nogroup, "nogroup", "mode", "reset", "removal", shape="ports"),
-        *noiommu(settings, compat, "compat", "noiommu", "lifetime"),
-        *noiommu(settings, compat, "compat", "mode", "reset", "removal", shape="ports"),
-        *noiommu(settings, iommu, "iommu", "noiommu", "lifetime", "mode", "trace",
-                 shape="mixed"),
-        *noiommu(settings, debug, "debug", "mixed", shape="mixed"),
+        *noiommu(settings, debug, "debug", "mode", "reset", "hotreset", "removal", shape="ports"),
+        *noiommu(settings, run, "slots", "reset", "hotreset", "removal", shape="slots"),
+        *noiommu(settings, nullgroup, "nullgroup", "noiommu", "lifetime", "device", "extents"),
+        *noiommu(settings, nogroup, "nogroup", "noiommu", "lifetime", "device"),
+        *noiommu(settings, nogroup, "nogroup", "mode", "reset", "hotreset", "removal", shape="ports"),
+        *noiommu(settings, compat, "compat", "noiommu", "lifetime", "device", "group"),
+        *noiommu(settings, compat, "compat", "mode", "reset", "hotreset", "removal", shape="ports"),
+        *noiommu(settings, iommu, "iommu", "noiommu", "lifetime", "device", "mode",
+                 "group", "trace", shape="mixed"),
+        *noiommu(settings, debug, "debug", "mixed", "two_kinds", shape="mixed"),
         *noiommu(settings, debug, "debug", "fuzz", options=("--seconds", "600"), limit=2 * LIMIT),
         *noiommu(settings, kcsan, "kcsan", "noiommu", "extents", "fuzz"),
         read("disk-arm64", settings, arm64),
         refusals("refusals-arm64", settings, arm64),
-        *noiommu(settings, arm64, "arm64", "noiommu", "lifetime", "extents", "trace"),
+        *noiommu(settings, arm64, "arm64", "noiommu", "lifetime", "device", "extents",
+                 "trace"),
         Suite("deb", lambda: debtrial.suite(settings, run), run, settings.work / "deb.log"),
         *drift.suites(settings),
     ]
@@ -174,9 +178,9 @@ def skips(name, settings, kernel):
     pass."""
     def make_job():
         without = {"absent", *bases.of(settings.base).without}
-        tests = [test for name, test in NOIOMMU.items() if name not in without]
-        return Job(program=ROOT / "skips.sh", args=tuple(tests),
-                   files={test: programs.selftest(kernel, "vfio", test) for test in tests})
+        files = [of_devices(kernel, name) for name in (*NOIOMMU, *OWN) if name not in without]
+        return Job(program=ROOT / "skips.sh", args=tuple(file.name for file in files),
+                   files={file.name: file for file in files})
     return guest_suite(name, settings, kernel, make_job)
 
 
@@ -187,21 +191,25 @@ def unit_tests(name, settings, kernel, shape="plain"):
     return guest_suite(name, settings, kernel, make_job, shape)
 
 
-NOIOMMU = {  # our own tests: suite and program
+NOIOMMU = {  # tests of the series: suite and program
     "noiommu": "vfio_iommufd_noiommu_test",
-    "extents": "vfio_iommufd_noiommu_extents_test",
     "lifetime": "vfio_iommufd_noiommu_lifetime_test",
-    "trace": "vfio_iommufd_noiommu_trace_test",
     "mode": "vfio_iommufd_noiommu_mode_test",
     "reset": "vfio_iommufd_noiommu_reset_test",
     "removal": "vfio_iommufd_noiommu_removal_test",
-    "fuzz": "vfio_iommufd_noiommu_fuzz_test",
-    "kill": "vfio_iommufd_noiommu_kill_test",
-    "privilege": "vfio_iommufd_noiommu_privilege_test",
-    "memory": "vfio_iommufd_noiommu_memory_test",
     "mixed": "vfio_iommufd_noiommu_mixed_test",
     "absent": "vfio_iommufd_noiommu_off_test",
 }
+OWN = ("device", "extents", "fuzz", "group", "hotreset", "kill", "memory", "privilege", "trace",
+       "two_kinds")  # of tests/vfio
+
+
+def of_devices(kernel, name):
+    """The program of one of these."""
+    if name in OWN:
+        return programs.own_test(kernel, "vfio", f"{name}_test")
+    return programs.selftest(kernel, "vfio", NOIOMMU[name])
+
 
 # How the test that unplugs a device has the machine do it, see vm.Requests
 HOTPLUG = {f"NOIOMMU_{verb.upper()}": f"echo {verb} hot >/dev/ttyS2"
@@ -216,7 +224,7 @@ def noiommu(settings, kernel, suffix, *names, shape="plain", options=(), limit=L
 
     def suite(name):
         def make_job():
-            return Job(program=programs.selftest(kernel, "vfio", NOIOMMU[name]),
+            return Job(program=of_devices(kernel, name),
                        args=(*options, bdf(name, shape)), environment=environment)
         return guest_suite(f"{name}-{suffix}", settings, kernel, make_job, shape, limit)
     return [suite(name) for name in names]
@@ -226,7 +234,8 @@ def bdf(name, shape):
     """The device that a test is about; all of them are edu."""
     if shape == "mixed":
         return machine.BYPASS_EDU
-    return {"reset": machine.PAIR_EDU, "removal": machine.HOT_EDU}.get(name, machine.EDU)
+    return {"reset": machine.PAIR_EDU, "hotreset": machine.PAIR_EDU,
+            "removal": machine.HOT_EDU}.get(name, machine.EDU)
 
 
 def program(name, settings, kernel, suite, test, args=()):
@@ -240,6 +249,12 @@ def installed(collection, settings, kernel):
     """All of a kselftest collection, from an install and by its own runner."""
     return guest_suite(f"kselftest-{collection}", settings, kernel,
                        lambda: kselftest.job(kernel, collection))
+
+
+def installed_own(collection, settings, kernel):
+    """The same with all of a folder of tests/."""
+    return guest_suite(f"tests-{collection}", settings, kernel,
+                       lambda: kselftest.job(kernel, collection, own=True))
 
 
 def guest_suite(name, settings, kernel, make_job, shape="plain", limit=LIMIT):

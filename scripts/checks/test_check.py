@@ -40,7 +40,7 @@ class Suites(FolderTest):
         suites = check.suites(self.settings, *NOTHING[0])
         programs = {name for name in names(suites) if "-" not in name}
         for name, base in bases.BASES.items():
-            self.assertLessEqual(set(base.without), set(check.NOIOMMU) | programs)
+            self.assertLessEqual(set(base.without), {*check.NOIOMMU, *check.OWN} | programs)
             offered, _ = check.offered(self.settings.on(name), suites)
             self.assertLessEqual(set(base.brief), set(names(offered)))
             self.assertTrue(base.brief)
@@ -63,6 +63,11 @@ class Suites(FolderTest):
             series = (settings.TOP / "patches" / base / "series").read_text()
             there = {name for name, test in check.NOIOMMU.items() if f"/{test}.c" in series}
             self.assertEqual(there, set(check.NOIOMMU) - set(bases.of(base).without), base)
+
+    def test_own_tests_are_there(self):
+        there = {file.stem.removesuffix("_test")
+                 for file in (settings.TOP / "tests/vfio").glob("*_test.c")}
+        self.assertEqual(there, set(check.OWN))
 
     def test_other_bases_are_those_with_a_series(self):
         wanted = [f"{name.removesuffix('-run')}-{base}" for base in ("v7.3", "v6.12")

@@ -9,7 +9,7 @@ from common import settings
 from series import diffs, mails, maintainers, series, stock
 
 # What is of this project, and not of the kernel tree
-OWN = {"bench", "build", "configs", "patches", "scripts"}
+OWN = {"bench", "build", "configs", "patches", "scripts", "tests"}
 
 
 def overlay_files():

@@ -21,7 +21,8 @@ LIKE_A_TREE = ("COPYING", "CREDITS", "Kbuild", "Makefile", "README", "Documentat
 OTHERS = ("VFIO SELFTESTS", "KERNEL SELFTEST FRAMEWORK")
 FOLDER = "tools/testing/selftests/vfio/"
 OF_FOLDER = {FOLDER + name for name in (".gitignore", "Makefile", "config", "settings",
-                                        "lib/include/libvfio.h", "lib/libvfio.c")}
+                                        "lib/include/libvfio.h", "lib/libvfio.c",
+                                        "lib/libvfio.mk")}
 
 
 def results(repo, commits, entry):

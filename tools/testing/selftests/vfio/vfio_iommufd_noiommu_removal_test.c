@@ -1,260 +1,169 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A VFIO device without an IOMMU is taken away while it is in use: its driver is
- * unbound, it is removed in sysfs, or it is unplugged from the machine.
- *
- * Whoever takes it away has to wait for the user, who is told, and who may take
- * his time: until then all that he has goes on, above all his DMA. After that
- * nothing may be left, neither of the device nor in the iommufd.
- *
- * To unplug takes commands for the shell that make the machine do that to the
- * device, and plug it in again:
- *
- *    NOIOMMU_UNPLUG='...' NOIOMMU_PLUG='...'
+ * A device without an IOMMU is taken away while it is in use: its driver is unbound,
+ * it is removed in sysfs, or it is unplugged from the machine, by commands for the
+ * shell in NOIOMMU_UNPLUG and NOIOMMU_PLUG. Whoever does that has to wait for the
+ * user, who is told and for whom all goes on. After that nothing may be left.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
+#include <time.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
-#include <linux/iommufd.h>
-#include <linux/limits.h>
-#include <linux/pci_regs.h>
-#include <linux/sizes.h>
-#include <linux/vfio.h>
-
-#include <libvfio.h>
+#include <libvfio/noiommu.h>
 
 #include "kselftest_harness.h"
 
-#include "noiommu_devices.h"
-#include "noiommu_dma.h"
-#include "noiommu_driver.h"
-#include "noiommu_host.h"
-#include "noiommu_mem.h"
-#include "noiommu_utils.h"
-
-#define IOVA			SZ_4G
-
 /* It takes seconds to press a button, for a slot to blink, and to give up */
-#define LIMIT_MS		60000
+#define LIMIT_SECONDS		60
+#define TEST_SECONDS		(5 * LIMIT_SECONDS)
+
+/* Long enough for a removal that does not wait to show */
+#define PATIENCE_MS		300
 
 static struct noiommu_devices devices;
 
-enum removal {
-	REMOVAL_UNBIND,
-	REMOVAL_SYSFS,
-	REMOVAL_UNPLUG,
-};
-
-static bool wait_for(bool (*condition)(const char *bdf), const char *bdf,
-		     bool value)
+static bool device_exists(const char *bdf)
 {
-	int ms;
+	return device_has_sysfs(bdf, "config");
+}
 
-	for (ms = 0; ms < LIMIT_MS; ms += 10) {
-		if (condition(bdf) == value)
+static bool wait_for(bool (*condition)(const char *bdf), bool value, int seconds)
+{
+	const time_t end = time(NULL) + seconds;
+
+	do {
+		if (condition(devices.bdf) == value)
 			return true;
 		usleep(10000);
-	}
-
+	} while (time(NULL) <= end);
 	return false;
 }
 
-static bool has_driver(const char *bdf)
+static bool remove_by_unbind(const char *bdf)
 {
-	return device_has_sysfs(bdf, "driver");
+	return !device_unbind(bdf) && !device_has_sysfs(bdf, "driver");
 }
 
-/* Exits with 0 when the device is gone, or else its driver */
-static void __noreturn remove_device(enum removal removal)
+static bool remove_in_sysfs(const char *bdf)
 {
-	const char *bdf = devices.bdf;
-	bool gone;
-
-	switch (removal) {
-	case REMOVAL_UNBIND:
-		_exit(device_unbind(bdf) || has_driver(bdf));
-	case REMOVAL_SYSFS:
-		_exit(device_sysfs_write(bdf, "remove", "1") ||
-		      device_exists(bdf));
-	case REMOVAL_UNPLUG:
-		if (system(getenv("NOIOMMU_UNPLUG")))
-			_exit(1);
-		gone = wait_for(device_exists, bdf, false);
-		_exit(!gone);
-	}
-	_exit(1);
+	return !device_sysfs_write(bdf, "remove", "1") && !device_exists(bdf);
 }
 
-/* A slot that is still on its way off takes nothing, so this asks repeatedly */
-static bool plug_device(void)
+static bool remove_by_unplug(const char *bdf)
 {
-	int ms;
-
-	for (ms = 0; ms < LIMIT_MS; ms += 100) {
-		if (device_exists(devices.bdf))
-			return true;
-		if (!(ms % 2000) && system(getenv("NOIOMMU_PLUG")))
-			return false;
-		usleep(100000);
-	}
-
-	return false;
+	return !system(getenv("NOIOMMU_UNPLUG")) &&
+	       wait_for(device_exists, false, LIMIT_SECONDS);
 }
 
-/*
- * A device that was just plugged is in sysfs before a driver can have it, and
- * with the override written the kernel may be the first to bind it.
- */
-static bool bind_device(const char *bdf)
+/* To be asked repeatedly: a slot that is still on its way off takes nothing */
+static bool comes_back(const char *bdf)
 {
-	return !device_bind_vfio(bdf) || device_has_vfio(bdf);
+	sysfs_write("/sys/bus/pci/rescan", "1");
+	if (!device_exists(bdf) && getenv("NOIOMMU_PLUG"))
+		VFIO_ASSERT_EQ(system(getenv("NOIOMMU_PLUG")), 0);
+	return wait_for(device_exists, true, 2) && !device_bind_vfio(bdf);
 }
 
-/* Returns false if the device does not come back */
-static bool restore_device(enum removal removal)
+static bool is_back(void)
 {
-	const char *bdf = devices.bdf;
-
-	if (device_has_vfio(bdf))
-		return true;
-
-	if (removal == REMOVAL_SYSFS && !device_exists(bdf) &&
-	    sysfs_write("/sys/bus/pci/rescan", "1"))
-		return false;
-	if (removal == REMOVAL_UNPLUG && !plug_device())
-		return false;
-
-	return device_exists(bdf) && wait_for(bind_device, bdf, true);
+	return device_has_vfio(devices.bdf) ||
+	       wait_for(comes_back, true, LIMIT_SECONDS);
 }
 
-struct removal_data {
-	struct mem mem;
+static void restore(void)
+{
+	if (!is_back())
+		fprintf(stderr, "# %s does not come back\n", devices.bdf);
+}
+
+FIXTURE(removal) {
 	s64 pinned;
 	/* The process that removes, and a pipe to tell it when */
 	pid_t remover;
 	int start_fd;
-	/* Path of the cdev */
-	const char *path;
-};
-
-FIXTURE(removal) {
-	struct removal_data d;
 };
 
 FIXTURE_VARIANT(removal) {
-	enum removal removal;
+	/* Returns true when the device is gone, or else its driver */
+	bool (*remove)(const char *bdf);
 };
 
-FIXTURE_VARIANT_ADD(removal, unbind) {
-	.removal = REMOVAL_UNBIND,
-};
-
-FIXTURE_VARIANT_ADD(removal, sysfs) {
-	.removal = REMOVAL_SYSFS,
-};
-
-FIXTURE_VARIANT_ADD(removal, unplug) {
-	.removal = REMOVAL_UNPLUG,
-};
+FIXTURE_VARIANT_ADD(removal, unbind) { .remove = remove_by_unbind };
+FIXTURE_VARIANT_ADD(removal, sysfs) { .remove = remove_in_sysfs };
+FIXTURE_VARIANT_ADD(removal, unplug) { .remove = remove_by_unplug };
 
 FIXTURE_SETUP(removal)
 {
 	int pipefd[2];
+	pid_t pid;
 	char c;
 
-	if (variant->removal == REMOVAL_UNPLUG &&
+	if (variant->remove == remove_by_unplug &&
 	    (!getenv("NOIOMMU_UNPLUG") || !getenv("NOIOMMU_PLUG")))
 		SKIP(return, "Nothing tells how to unplug the device");
 
-	ASSERT_TRUE(restore_device(variant->removal));
-	self->d.path = vfio_pci_get_cdev_path(devices.bdf);
-	self->d.pinned = pinned_pages_lowest();
-	ASSERT_TRUE(mem_alloc(&self->d.mem, MEM_SCATTERED, SZ_64K));
+	ASSERT_TRUE(is_back());
+	self->pinned = pinned_pages();
 
 	/* Before the device is open, or it would have it open, too */
 	ASSERT_EQ(0, pipe(pipefd));
-	self->d.remover = fork();
-	ASSERT_LE(0, self->d.remover);
-	if (!self->d.remover) {
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
 		close(pipefd[1]);
-		if (read(pipefd[0], &c, 1) != 1)
-			_exit(1);
-		remove_device(variant->removal);
+		_exit(read(pipefd[0], &c, 1) != 1 ||
+		      !variant->remove(devices.bdf));
 	}
 	ASSERT_EQ(0, close(pipefd[0]));
-	self->d.start_fd = pipefd[1];
+	self->remover = pid;
+	self->start_fd = pipefd[1];
 }
 
-FIXTURE_TEARDOWN(removal)
+/* The process of the test is gone, and what it had open */
+FIXTURE_TEARDOWN_PARENT(removal)
 {
-	ASSERT_EQ(0, close(self->d.start_fd));
-	ASSERT_TRUE(restore_device(variant->removal));
-	mem_free(&self->d.mem);
-	free((void *)self->d.path);
+	EXPECT_TRUE(is_back());
 }
 
 /* Returns when the device can no longer be opened */
-static bool removal_start(struct removal_data *d)
+static bool removal_start(int start_fd)
 {
-	VFIO_ASSERT_EQ(write(d->start_fd, "", 1), 1);
-
-	return wait_for(device_has_vfio, devices.bdf, false) &&
-	       access(d->path, F_OK) && errno == ENOENT;
+	VFIO_ASSERT_EQ(write(start_fd, "", 1), 1);
+	return wait_for(device_has_vfio, false, LIMIT_SECONDS) &&
+	       access(devices.cdev_path, F_OK) && errno == ENOENT;
 }
 
-static bool removal_is_done(struct removal_data *d)
+static bool removal_waits(pid_t remover)
 {
-	return waitpid(d->remover, NULL, WNOHANG) == d->remover;
+	int ms;
+
+	for (ms = 0; ms < PATIENCE_MS; ms += 10) {
+		if (waitpid(remover, NULL, WNOHANG))
+			return false;
+		usleep(10000);
+	}
+	return true;
 }
 
-/* Returns whether there was no problem with it, and nothing is left */
-static bool removal_finish(struct removal_data *d)
+/* Was there no problem with it, is nothing left, and does the device work again? */
+static bool removal_finish(pid_t remover, s64 pinned)
 {
 	int status;
 
-	VFIO_ASSERT_EQ(waitpid(d->remover, &status, 0), d->remover);
-	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
+	VFIO_ASSERT_EQ(waitpid(remover, &status, 0), remover);
+	if (status) {
 		fprintf(stderr, "# The removal has failed, status %#x\n", status);
 		return false;
 	}
-
-	if (device_has_vfio(devices.bdf) || !access(d->path, F_OK))
+	if (device_has_vfio(devices.bdf) || !access(devices.cdev_path, F_OK) ||
+	    (pinned >= 0 && pinned_pages_wait(pinned) != pinned))
 		return false;
 
-	return d->pinned < 0 || pinned_pages_wait(d->pinned) == d->pinned;
+	return is_back() && device_works(devices.bdf);
 }
 
-/* It is a device like any other when it comes back */
-static bool works_again(struct removal_data *d, enum removal removal)
-{
-	struct bound b;
-	bool ret;
-
-	if (!restore_device(removal))
-		return false;
-
-	bound_init(&b, devices.bdf);
-	VFIO_ASSERT_EQ(ioas_map_fixed(b.iommufd, b.ioas_id, d->mem.vaddr,
-				      d->mem.size, IOVA), 0);
-	VFIO_ASSERT_GT(device_attach_to(b.device_fd, b.ioas_id), 0);
-	mem_read_pagemap(&d->mem);
-	ret = pa_each_page(&b, IOVA, &d->mem);
-	bound_cleanup(&b);
-
-	return ret;
-}
-
-/* Have the kernel tell that it wants the device back */
+/* Is the user told that the kernel wants the device back? */
 static int request_eventfd(int device_fd)
 {
 	struct {
@@ -266,184 +175,75 @@ static int request_eventfd(int device_fd)
 			     VFIO_IRQ_SET_ACTION_TRIGGER,
 		.set.index = VFIO_PCI_REQ_IRQ_INDEX,
 		.set.count = 1,
+		.fd = eventfd(0, 0),
 	};
 
-	args.fd = eventfd(0, 0);
 	VFIO_ASSERT_GE(args.fd, 0);
 	ioctl_assert(device_fd, VFIO_DEVICE_SET_IRQS, &args);
-
 	return args.fd;
 }
 
-static bool is_signalled(int eventfd)
+TEST_F_TIMEOUT(removal, not_open, TEST_SECONDS)
 {
-	struct pollfd pfd = {
-		.fd = eventfd,
-		.events = POLLIN,
-	};
-
-	return poll(&pfd, 1, 15000) == 1;
+	ASSERT_TRUE(removal_start(self->start_fd));
+	ASSERT_TRUE(removal_finish(self->remover, self->pinned));
 }
 
-static void attach(struct bound *b, struct mem *mem)
-{
-	bound_init(b, devices.bdf);
-	VFIO_ASSERT_EQ(ioas_map_fixed(b->iommufd, b->ioas_id, mem->vaddr,
-				      mem->size, IOVA), 0);
-	VFIO_ASSERT_GT(device_attach_to(b->device_fd, b->ioas_id), 0);
-	mem_read_pagemap(mem);
-}
-
-TEST_F(removal, not_open)
-{
-	ASSERT_TRUE(removal_start(&self->d));
-	ASSERT_TRUE(removal_finish(&self->d));
-	ASSERT_TRUE(works_again(&self->d, variant->removal));
-}
-
-TEST_F(removal, open)
+TEST_F_TIMEOUT(removal, open, TEST_SECONDS)
 {
 	int fd = device_open(devices.bdf);
 
-	ASSERT_TRUE(removal_start(&self->d));
-	ASSERT_FALSE(removal_is_done(&self->d));
-
+	ASSERT_TRUE(removal_start(self->start_fd));
+	ASSERT_TRUE(removal_waits(self->remover));
 	ASSERT_EQ(0, close(fd));
-	ASSERT_TRUE(removal_finish(&self->d));
-	ASSERT_TRUE(works_again(&self->d, variant->removal));
+	ASSERT_TRUE(removal_finish(self->remover, self->pinned));
 }
 
-TEST_F(removal, bound)
+TEST_F_TIMEOUT(removal, attached, TEST_SECONDS)
 {
-	int request_fd;
-	struct bound b;
+	struct noiommu_user user;
+	struct pollfd pfd = { .events = POLLIN };
 
-	bound_init(&b, devices.bdf);
-	request_fd = request_eventfd(b.device_fd);
-	ASSERT_TRUE(removal_start(&self->d));
-	ASSERT_TRUE(is_signalled(request_fd));
-	ASSERT_FALSE(removal_is_done(&self->d));
-
-	/* It is not too late to attach */
-	ASSERT_LT(0, device_attach_to(b.device_fd, b.ioas_id));
-	ASSERT_EQ(0, device_get_info(b.device_fd, NULL));
-
-	ASSERT_EQ(0, close(b.device_fd));
-	ASSERT_TRUE(removal_finish(&self->d));
-	ASSERT_EQ(0, close(b.iommufd));
-	ASSERT_EQ(0, close(request_fd));
-	ASSERT_TRUE(works_again(&self->d, variant->removal));
-}
-
-TEST_F(removal, attached)
-{
-	int request_fd;
-	struct bound b;
-	struct mem mem;
-
-	attach(&b, &self->d.mem);
-	request_fd = request_eventfd(b.device_fd);
-	ASSERT_TRUE(removal_start(&self->d));
-	ASSERT_TRUE(is_signalled(request_fd));
-	ASSERT_FALSE(removal_is_done(&self->d));
+	user_init(&user, devices.bdf);
+	pfd.fd = request_eventfd(user.device->fd);
+	ASSERT_TRUE(removal_start(self->start_fd));
+	ASSERT_EQ(1, poll(&pfd, 1, LIMIT_SECONDS * 1000));
+	ASSERT_TRUE(removal_waits(self->remover));
 
 	/* Nothing has changed */
-	ASSERT_TRUE(pa_each_page(&b, IOVA, &self->d.mem));
-	ASSERT_TRUE(mem_alloc(&mem, MEM_SCATTERED, SZ_64K));
-	ASSERT_EQ(0, ioas_map_fixed(b.iommufd, b.ioas_id, mem.vaddr, mem.size,
-				    2 * IOVA));
-	mem_read_pagemap(&mem);
-	ASSERT_TRUE(pa_each_page(&b, 2 * IOVA, &mem));
-	ASSERT_EQ(0, device_detach(b.device_fd));
-	ASSERT_LT(0, device_attach_to(b.device_fd, b.ioas_id));
-
-	ASSERT_EQ(0, close(b.device_fd));
-	ASSERT_TRUE(removal_finish(&self->d));
-	ASSERT_EQ(-EOPNOTSUPP, lookup(&b, IOVA, 0));
-	ASSERT_EQ(-ENOENT, object_destroy(b.iommufd, b.dev_id));
+	ASSERT_TRUE(user_finds_memory(&user));
+	if (user.device->driver.initialized)
+		ASSERT_TRUE(user_copies(&user, 30, 7));
+	ASSERT_EQ(0, device_detach(user.device->fd));
+	ASSERT_LT(0, device_attach_to(user.device->fd, user.iommu->ioas_id));
+	ASSERT_TRUE(user_finds_memory(&user));
+	ASSERT_TRUE(removal_waits(self->remover));
 
 	/* The iommufd is good for the device that comes back */
-	ASSERT_TRUE(restore_device(variant->removal));
-	b.device_fd = device_open(devices.bdf);
-	ASSERT_EQ(0, device_bind(b.device_fd, b.iommufd, NULL));
-	ASSERT_LT(0, device_attach_to(b.device_fd, b.ioas_id));
-	ASSERT_TRUE(pa_each_page(&b, IOVA, &self->d.mem));
-	ASSERT_TRUE(pa_each_page(&b, 2 * IOVA, &mem));
-
-	bound_cleanup(&b);
-	mem_free(&mem);
-	ASSERT_EQ(0, close(request_fd));
+	vfio_pci_device_cleanup(user.device);
+	ASSERT_TRUE(removal_finish(self->remover, self->pinned));
+	ASSERT_EQ(-EOPNOTSUPP, __iommu_hva2iova(user.iommu, user.mem.vaddr, NULL));
+	user.device = vfio_pci_device_init(devices.bdf, user.iommu);
+	ASSERT_TRUE(user_finds_memory(&user));
+	user_cleanup(&user);
+	ASSERT_EQ(0, close(pfd.fd));
 }
 
-TEST_F(removal, iommufd_closed_first)
+/* The user does not listen and is killed, which closes the iommufd first */
+TEST_F_TIMEOUT(removal, user_killed, TEST_SECONDS)
 {
-	struct bound b;
+	pid_t pid = user_fork(devices.bdf);
 
-	attach(&b, &self->d.mem);
-	ASSERT_EQ(0, close(b.iommufd));
-	ASSERT_TRUE(removal_start(&self->d));
-	ASSERT_FALSE(removal_is_done(&self->d));
-	ASSERT_EQ(0, device_get_info(b.device_fd, NULL));
-
-	ASSERT_EQ(0, close(b.device_fd));
-	ASSERT_TRUE(removal_finish(&self->d));
-	ASSERT_TRUE(works_again(&self->d, variant->removal));
-}
-
-TEST_F(removal, dma)
-{
-	const u64 page_size = getpagesize();
-	struct dma dma;
-
-	if (!device_is_edu(devices.bdf))
-		SKIP(return, "The device is not edu");
-
-	ASSERT_TRUE(dma_init(&dma, devices.bdf, MEM_SCATTERED, SZ_64K));
-	dma_copy(&dma, 2 * page_size, 5 * page_size, EDU_DMA_MAX);
-	ASSERT_TRUE(removal_start(&self->d));
-
-	dma_copy(&dma, 7 * page_size, 6 * page_size, EDU_DMA_MAX);
-	ASSERT_EQ(0, memcmp(dma.dst.vaddr, dma.dst_bytes, dma.dst.size));
-	ASSERT_EQ(0, memcmp(dma.src.vaddr, dma.src_bytes, dma.src.size));
-	ASSERT_FALSE(removal_is_done(&self->d));
-
-	dma_cleanup(&dma);
-	ASSERT_TRUE(removal_finish(&self->d));
-	ASSERT_TRUE(works_again(&self->d, variant->removal));
-}
-
-/* The user does not listen, so it is the administrator who makes an end */
-TEST_F(removal, user_killed)
-{
-	int pipefd[2];
-	struct bound b;
-	pid_t user;
-	char c;
-
-	ASSERT_EQ(0, pipe(pipefd));
-	user = fork();
-	ASSERT_LE(0, user);
-	if (!user) {
-		attach(&b, &self->d.mem);
-		VFIO_ASSERT_EQ(write(pipefd[1], "", 1), 1);
-		for (;;)
-			pause();
-	}
-	ASSERT_EQ(0, close(pipefd[1]));
-	ASSERT_EQ(1, read(pipefd[0], &c, 1));
-	ASSERT_EQ(0, close(pipefd[0]));
-
-	ASSERT_TRUE(removal_start(&self->d));
-	ASSERT_FALSE(removal_is_done(&self->d));
-	ASSERT_EQ(0, kill(user, SIGKILL));
-	ASSERT_EQ(user, waitpid(user, NULL, 0));
-
-	ASSERT_TRUE(removal_finish(&self->d));
-	ASSERT_TRUE(works_again(&self->d, variant->removal));
+	ASSERT_TRUE(removal_start(self->start_fd));
+	ASSERT_TRUE(removal_waits(self->remover));
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+	ASSERT_TRUE(removal_finish(self->remover, self->pinned));
 }
 
 int main(int argc, char *argv[])
 {
 	devices_find(&devices, &argc, argv);
+	restore_afterwards(restore);
 	return test_harness_run(argc, argv);
 }

@@ -13,23 +13,6 @@
 
 extern const struct vfio_pci_driver_ops edu_ops;
 
-void *mmap_reserve(size_t size, size_t align, size_t offset)
-{
-	char *vaddr, *found;
-
-	vaddr = mmap(NULL, size + align, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
-		     -1, 0);
-	VFIO_ASSERT_NE(vaddr, MAP_FAILED);
-
-	/* What is in front of it goes, what is behind it as well */
-	found = vaddr + (offset - (uintptr_t)vaddr) % align;
-	if (found != vaddr)
-		VFIO_ASSERT_EQ(munmap(vaddr, found - vaddr), 0);
-	VFIO_ASSERT_EQ(munmap(found + size, vaddr + align - found), 0);
-
-	return found;
-}
-
 static bool is_bdf(const char *str)
 {
 	unsigned int domain, bus, slot, func;
@@ -39,28 +22,18 @@ static bool is_bdf(const char *str)
 		      &length) == 4 && !str[length];
 }
 
-char **vfio_selftests_get_bdfs(int *argc, char *argv[], int *nr_bdfs)
+const char *vfio_selftests_get_bdf(int *argc, char *argv[])
 {
-	static char *bdf;
-	int first = *argc;
+	const char *bdf = getenv("VFIO_SELFTESTS_BDF");
 
-	while (first > 1 && is_bdf(argv[first - 1]))
-		first--;
-	*nr_bdfs = *argc - first;
-	*argc = first;
-	if (*nr_bdfs)
-		return argv + first;
+	if (*argc > 1 && is_bdf(argv[*argc - 1]))
+		bdf = argv[--*argc];
+	if (bdf)
+		return bdf;
 
-	bdf = getenv("VFIO_SELFTESTS_BDF");
-	if (!bdf) {
-		fprintf(stderr, "%s: No device, skipping test.\n", argv[0]);
-		fprintf(stderr, "Name one or more like 0000:00:04.0, as the last arguments,\n");
-		fprintf(stderr, "or one as $VFIO_SELFTESTS_BDF.\n");
-		exit(KSFT_SKIP);
-	}
-	VFIO_ASSERT_TRUE(is_bdf(bdf), "$VFIO_SELFTESTS_BDF is %s\n", bdf);
-	*nr_bdfs = 1;
-	return &bdf;
+	fprintf(stderr, "%s: No device, skipping test.\n", argv[0]);
+	fprintf(stderr, "Name one like 0000:00:04.0, as the last argument or as $VFIO_SELFTESTS_BDF.\n");
+	exit(KSFT_SKIP);
 }
 
 static const char *sysfs_path(char *path, const char *bdf, const char *name)
@@ -164,6 +137,7 @@ struct iommu *iommu_init(const char *mode)
 	VFIO_ASSERT_GE(iommu->iommufd, 0);
 	ioctl_assert(iommu->iommufd, IOMMU_IOAS_ALLOC, &alloc);
 	iommu->ioas_id = alloc.out_ioas_id;
+	INIT_LIST_HEAD(&iommu->dma_regions);
 
 	return iommu;
 }
@@ -174,7 +148,7 @@ void iommu_cleanup(struct iommu *iommu)
 	free(iommu);
 }
 
-void iommu_map(struct iommu *iommu, struct dma_region *region)
+int __iommu_map(struct iommu *iommu, struct dma_region *region)
 {
 	struct iommu_ioas_map map = {
 		.size = sizeof(map),
@@ -186,7 +160,50 @@ void iommu_map(struct iommu *iommu, struct dma_region *region)
 		.iova = region->iova,
 	};
 
-	ioctl_assert(iommu->iommufd, IOMMU_IOAS_MAP, &map);
+	if (ioctl(iommu->iommufd, IOMMU_IOAS_MAP, &map))
+		return -errno;
+
+	list_add(&region->link, &iommu->dma_regions);
+	return 0;
+}
+
+void iommu_unmap(struct iommu *iommu, struct dma_region *region)
+{
+	struct iommu_ioas_unmap unmap = {
+		.size = sizeof(unmap),
+		.ioas_id = iommu->ioas_id,
+		.iova = region->iova,
+		.length = region->size,
+	};
+
+	ioctl_assert(iommu->iommufd, IOMMU_IOAS_UNMAP, &unmap);
+	list_del_init(&region->link);
+}
+
+/* The physical address of @vaddr or, behind an IOMMU, its IOVA */
+int __iommu_hva2iova(struct iommu *iommu, void *vaddr, iova_t *iova)
+{
+	struct iommu_ioas_get_pa args = {
+		.size = offsetof(struct iommu_ioas_get_pa, num_extents),
+		.ioas_id = iommu->ioas_id,
+		.length = 1,
+	};
+	struct dma_region *region;
+
+	list_for_each_entry(region, &iommu->dma_regions, link) {
+		if (vaddr < region->vaddr || vaddr >= region->vaddr + region->size)
+			continue;
+
+		args.iova = region->iova + (vaddr - region->vaddr);
+		args.out_phys = args.iova;
+		if (iommu->noiommu && ioctl(iommu->iommufd, IOMMU_IOAS_GET_PA, &args))
+			return -errno;
+		if (iova)
+			*iova = args.out_phys;
+		return 0;
+	}
+
+	return -ENOENT;
 }
 
 static void config_access(struct vfio_pci_device *device, bool write,
@@ -347,25 +364,13 @@ void vfio_pci_driver_init(struct vfio_pci_device *device)
 	device->driver.initialized = true;
 }
 
-void vfio_pci_driver_memcpy_start(struct vfio_pci_device *device, iova_t src,
-				  iova_t dst, u64 size, u64 count)
-{
-	VFIO_ASSERT_TRUE(device->driver.initialized);
-	VFIO_ASSERT_LE(size, device->driver.max_memcpy_size);
-	VFIO_ASSERT_LE(count, device->driver.max_memcpy_count);
-	device->driver.ops->memcpy_start(device, src, dst, size, count);
-}
-
-int vfio_pci_driver_memcpy_wait(struct vfio_pci_device *device)
-{
-	return device->driver.ops->memcpy_wait(device);
-}
-
 int vfio_pci_driver_memcpy(struct vfio_pci_device *device, iova_t src,
 			   iova_t dst, u64 size)
 {
-	vfio_pci_driver_memcpy_start(device, src, dst, size, 1);
-	return vfio_pci_driver_memcpy_wait(device);
+	VFIO_ASSERT_TRUE(device->driver.initialized);
+	VFIO_ASSERT_LE(size, device->driver.max_memcpy_size);
+	device->driver.ops->memcpy_start(device, src, dst, size, 1);
+	return device->driver.ops->memcpy_wait(device);
 }
 
 void vfio_pci_driver_send_msi(struct vfio_pci_device *device)

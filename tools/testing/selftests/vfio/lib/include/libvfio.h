@@ -18,13 +18,12 @@
 
 #include <linux/compiler.h>
 #include <linux/kernel.h>
+#include <linux/list.h>
 #include <linux/pci_regs.h>
 #include <linux/types.h>
 #include <linux/vfio.h>
 
 #include "../../../kselftest.h"
-
-#include <libvfio/pagemap.h>
 
 /* The program ends where a test could not go on, and says what it has seen. */
 #define VFIO_ASSERT_OP(_a, _b, _op, ...) do {				\
@@ -71,9 +70,6 @@
 #define dev_err(_dev, _fmt, ...) \
 	fprintf(stderr, "%s: " _fmt, (_dev)->bdf, ##__VA_ARGS__)
 
-/* Address space without access, at @offset past a multiple of @align */
-void *mmap_reserve(size_t size, size_t align, size_t offset);
-
 /* Registers of a device */
 static inline u32 readl(const void *addr)
 {
@@ -104,9 +100,11 @@ struct iommu {
 	bool noiommu;
 	int iommufd;
 	u32 ioas_id;
+	struct list_head dma_regions;
 };
 
 struct dma_region {
+	struct list_head link;
 	void *vaddr;
 	iova_t iova;
 	u64 size;
@@ -120,7 +118,14 @@ const char *iommu_mode_mismatch(const char *mode, const char *bdf);
 void iommu_cleanup(struct iommu *iommu);
 
 /* At region->iova, which without an IOMMU is only the key of a lookup */
-void iommu_map(struct iommu *iommu, struct dma_region *region);
+int __iommu_map(struct iommu *iommu, struct dma_region *region);
+void iommu_unmap(struct iommu *iommu, struct dma_region *region);
+int __iommu_hva2iova(struct iommu *iommu, void *vaddr, iova_t *iova);
+
+static inline void iommu_map(struct iommu *iommu, struct dma_region *region)
+{
+	VFIO_ASSERT_EQ(__iommu_map(iommu, region), 0);
+}
 
 struct vfio_pci_device;
 
@@ -163,6 +168,21 @@ struct vfio_pci_device {
 struct vfio_pci_device *vfio_pci_device_init(const char *bdf,
 					     struct iommu *iommu);
 void vfio_pci_device_cleanup(struct vfio_pci_device *device);
+
+static inline int __to_iova(struct vfio_pci_device *device, void *vaddr,
+			    iova_t *iova)
+{
+	return __iommu_hva2iova(device->iommu, vaddr, iova);
+}
+
+static inline iova_t to_iova(struct vfio_pci_device *device, void *vaddr)
+{
+	iova_t iova;
+
+	VFIO_ASSERT_EQ(__to_iova(device, vaddr, &iova), 0);
+	return iova;
+}
+
 bool vfio_pci_device_match(struct vfio_pci_device *device, u16 vendor_id,
 			   u16 device_id);
 
@@ -174,21 +194,10 @@ void vfio_pci_config_writew(struct vfio_pci_device *device, size_t offset,
 void vfio_pci_msi_enable(struct vfio_pci_device *device, u32 vector, int count);
 void vfio_pci_msi_disable(struct vfio_pci_device *device);
 
-static inline void fcntl_set_nonblock(int fd)
-{
-	int flags = fcntl(fd, F_GETFL);
-
-	VFIO_ASSERT_GE(flags, 0);
-	VFIO_ASSERT_EQ(fcntl(fd, F_SETFL, flags | O_NONBLOCK), 0);
-}
-
 /* After device->driver.region has memory that is mapped */
 void vfio_pci_driver_init(struct vfio_pci_device *device);
 int vfio_pci_driver_memcpy(struct vfio_pci_device *device, iova_t src,
 			   iova_t dst, u64 size);
-void vfio_pci_driver_memcpy_start(struct vfio_pci_device *device, iova_t src,
-				  iova_t dst, u64 size, u64 count);
-int vfio_pci_driver_memcpy_wait(struct vfio_pci_device *device);
 void vfio_pci_driver_send_msi(struct vfio_pci_device *device);
 
 /* The caller has to free() it */
@@ -199,16 +208,9 @@ int sysfs_iommu_group_get(const char *bdf);
 bool sysfs_has_iommu(const char *bdf);
 
 /*
- * The devices that the test is to use: the last arguments, of which @argc is
- * relieved, or else $VFIO_SELFTESTS_BDF. Exits with KSFT_SKIP if there is none.
+ * The device that the test is to use: the last argument, of which @argc is relieved,
+ * or else $VFIO_SELFTESTS_BDF. Exits with KSFT_SKIP if there is none.
  */
-char **vfio_selftests_get_bdfs(int *argc, char *argv[], int *nr_bdfs);
-
-static inline const char *vfio_selftests_get_bdf(int *argc, char *argv[])
-{
-	int nr_bdfs;
-
-	return vfio_selftests_get_bdfs(argc, argv, &nr_bdfs)[0];
-}
+const char *vfio_selftests_get_bdf(int *argc, char *argv[]);
 
 #endif /* SELFTESTS_VFIO_LIB_INCLUDE_LIBVFIO_H */

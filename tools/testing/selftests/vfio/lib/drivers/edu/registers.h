@@ -7,16 +7,7 @@
 #define EDU_VENDOR_ID		0x1234
 #define EDU_DEVICE_ID		0x11e8
 
-#define EDU_ID			0x00
-#define   EDU_ID_MASK		0xffff
-#define   EDU_ID_VALUE		0x00ed
-#define EDU_FACTORIAL		0x08
-#define EDU_STATUS		0x20
-#define   EDU_STATUS_COMPUTING	0x01
-#define   EDU_STATUS_IRQ	0x80
-#define EDU_IRQ_STATUS		0x24
-#define   EDU_IRQ_FACTORIAL	0x001
-#define   EDU_IRQ_DMA		0x100
+#define EDU_IRQ_FACTORIAL	0x001
 #define EDU_IRQ_RAISE		0x60
 #define EDU_IRQ_ACK		0x64
 #define EDU_DMA_SRC		0x80
