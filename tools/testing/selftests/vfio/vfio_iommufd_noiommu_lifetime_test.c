@@ -79,18 +79,12 @@ FIXTURE_VARIANT(pin) {
 	bool lost;
 };
 
-#define PIN_VARIANT(_name, _lost)					\
-	FIXTURE_VARIANT_ADD(pin, _name) {				\
-		.disturb = disturb_##_name,				\
-		.lost = _lost,						\
-	}
-
-PIN_VARIANT(fork, false);
-PIN_VARIANT(compaction, false);
-PIN_VARIANT(pageout, false);
-PIN_VARIANT(mremap, false);
-PIN_VARIANT(dontneed, true);
-PIN_VARIANT(munmap, true);
+FIXTURE_VARIANT_ADD(pin, fork) { .disturb = disturb_fork };
+FIXTURE_VARIANT_ADD(pin, compaction) { .disturb = disturb_compaction };
+FIXTURE_VARIANT_ADD(pin, pageout) { .disturb = disturb_pageout };
+FIXTURE_VARIANT_ADD(pin, mremap) { .disturb = disturb_mremap };
+FIXTURE_VARIANT_ADD(pin, dontneed) { .disturb = disturb_dontneed, .lost = true };
+FIXTURE_VARIANT_ADD(pin, munmap) { .disturb = disturb_munmap, .lost = true };
 
 FIXTURE_SETUP(pin)
 {
