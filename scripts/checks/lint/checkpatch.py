@@ -30,6 +30,8 @@ ACCEPTED = (
              "TP_STRUCT__entry( ends its line, as in every header there"),
     Accepted("AVOID_EXTERNS", "tools/testing/selftests/vfio/lib/vfio_pci_driver.c",
              "every driver's ops are declared there, and nowhere else"),
+    Accepted("SPACING", "tools/testing/selftests/iommu/iommufd_fail_nth.c",
+             "FIXTURE_DATA() is a type, which checkpatch takes for a function"),
 )
 
 

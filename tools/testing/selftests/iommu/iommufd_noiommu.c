@@ -37,22 +37,19 @@
 /* The layout is that of Linux 7.3's ioctl, and so are the names */
 TEST(abi)
 {
-#define EXPECT_FIELD(_field, _offset, _size)                                  \
-	({                                                                    \
-		EXPECT_EQ(_offset,                                            \
-			  offsetof(struct iommu_ioas_noiommu_get_pa, _field)); \
-		EXPECT_EQ(_size, sizeof_field(struct iommu_ioas_get_pa,       \
-					      _field));                       \
-	})
-	EXPECT_FIELD(size, 0, 4);
-	EXPECT_FIELD(flags, 4, 4);
-	EXPECT_FIELD(ioas_id, 8, 4);
-	EXPECT_FIELD(iova, 16, 8);
-	EXPECT_FIELD(length, 24, 8);
-	EXPECT_FIELD(out_phys, 32, 8);
-	EXPECT_FIELD(num_extents, 40, 4);
-	EXPECT_FIELD(extents_uptr, 48, 8);
-#undef EXPECT_FIELD
+#define EXPECT_OFFSET(_offset, _field) \
+	EXPECT_EQ(_offset, offsetof(struct iommu_ioas_noiommu_get_pa, _field))
+	EXPECT_OFFSET(0, size);
+	EXPECT_OFFSET(4, flags);
+	EXPECT_OFFSET(8, ioas_id);
+	EXPECT_OFFSET(12, __reserved);
+	EXPECT_OFFSET(16, iova);
+	EXPECT_OFFSET(24, length);
+	EXPECT_OFFSET(32, out_phys);
+	EXPECT_OFFSET(40, num_extents);
+	EXPECT_OFFSET(48, extents_uptr);
+#undef EXPECT_OFFSET
+	EXPECT_EQ(4, sizeof_field(struct iommu_ioas_get_pa, num_extents));
 	EXPECT_EQ(56, sizeof(struct iommu_ioas_get_pa));
 	EXPECT_EQ(8, offsetof(struct iommu_pa_extent, length));
 	EXPECT_EQ(16, sizeof(struct iommu_pa_extent));
@@ -657,6 +654,12 @@ FIXTURE_VARIANT_ADD(noiommu_map, no_large_pages)
 FIXTURE_VARIANT_ADD(noiommu_map, hugetlb)
 {
 	.hugetlb = true,
+};
+
+FIXTURE_VARIANT_ADD(noiommu_map, hugetlb_batches)
+{
+	.hugetlb = true,
+	.memory_limit = 32,
 };
 
 FIXTURE_VARIANT_ADD(noiommu_map, hugetlb_no_large_pages)
