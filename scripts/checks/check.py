@@ -36,6 +36,7 @@ def suites(settings, run, debug, kunit, iommu, nullgroup, off):
         Suite("scripts", lambda: scripts(settings)),
         installed("vfio", settings, debug),
         installed_own("vfio", settings, debug),
+        installed_own("iommu", settings, debug),
         *(program(name, settings, debug, "iommu", name)
           for name in ("iommufd", "iommufd_fail_nth", "iommufd_noiommu",
                        "iommufd_noiommu_file")),

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Lookups in dma-bufs while these are revoked */
+#include <pthread.h>
+
+#include <iommufd_noiommu.h>
+
+struct race_revoke {
+	int fd;
+	__u32 ioas_id;
+	__u64 iova;
+	__u64 phys;
+	unsigned long found;
+	int error;
+};
+
+static void *race_revoke(void *arg)
+{
+	struct race_revoke *race = arg;
+	__u64 length;
+	__u64 phys;
+
+	/* The same answer each time, until the dma-buf is gone */
+	do {
+		length = 0;
+		if (_test_ioctl_ioas_get_pa(race->fd, race->ioas_id, race->iova,
+					    &length, &phys, NULL, NULL)) {
+			__atomic_store_n(&race->error, errno, __ATOMIC_RELAXED);
+			return NULL;
+		}
+		__atomic_add_fetch(&race->found, 1, __ATOMIC_RELAXED);
+	} while (phys == race->phys && length == PAGE_SIZE * 4);
+	__atomic_store_n(&race->error, EILSEQ, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+TEST_F(noiommu, dmabuf_revoke_race)
+{
+	int i;
+
+	for (i = 0; i != 20; i++) {
+		struct race_revoke race = {
+			.fd = self->fd,
+			.ioas_id = self->ioas_id,
+		};
+		__u64 length = 0;
+		pthread_t thread;
+		int dfd;
+
+		test_cmd_get_dmabuf(PAGE_SIZE * 4, &dfd);
+		test_ioctl_ioas_map_file(dfd, 0, PAGE_SIZE * 4, &race.iova);
+		ASSERT_EQ(0, _test_ioctl_ioas_get_pa(self->fd, self->ioas_id,
+						     race.iova, &length,
+						     &race.phys, NULL, NULL));
+		test_cmd_dmabuf_check_pa(dfd, 0, race.phys);
+
+		ASSERT_EQ(0, pthread_create(&thread, NULL, race_revoke, &race));
+		while (!__atomic_load_n(&race.found, __ATOMIC_RELAXED) &&
+		       !__atomic_load_n(&race.error, __ATOMIC_RELAXED))
+			;
+		test_cmd_revoke_dmabuf(dfd, true);
+		/* Not even once after the revoke has returned */
+		test_err_get_pa(EINVAL, .iova = race.iova);
+		ASSERT_EQ(0, pthread_join(thread, NULL));
+		EXPECT_EQ(EINVAL, race.error);
+		test_ioctl_ioas_unmap(race.iova, PAGE_SIZE * 4);
+		close(dfd);
+	}
+}
+
+static void *race_revoke_extents(void *arg)
+{
+	struct race_revoke *race = arg;
+	struct iommu_pa_extent found[2];
+	__u64 length;
+	__u64 phys;
+	__u32 num;
+
+	/* A byte that stays, and then the dma-buf until it is gone */
+	do {
+		length = 0;
+		num = 2;
+		if (_test_ioctl_ioas_get_pa(race->fd, race->ioas_id,
+					    race->iova - 1, &length, &phys,
+					    found, &num)) {
+			__atomic_store_n(&race->error, errno, __ATOMIC_RELAXED);
+			return NULL;
+		}
+		__atomic_add_fetch(&race->found, 1, __ATOMIC_RELAXED);
+	} while (num == 2 && length == PAGE_SIZE * 4 + 1 &&
+		 found[0].length == 1 && found[1].phys == race->phys &&
+		 found[1].length == PAGE_SIZE * 4);
+	if (num != 1 || length != 1 || found[0].length != 1)
+		__atomic_store_n(&race->error, EILSEQ, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+TEST_F(noiommu, extents_revoke_race)
+{
+	const __u64 iova = TEST_IOVA + BUFFER_SIZE;
+	const struct area areas[] = { { TEST_IOVA, buffer, BUFFER_SIZE } };
+	int i;
+
+	for (i = 0; i != 20; i++) {
+		struct race_revoke race = {
+			.fd = self->fd,
+			.ioas_id = self->ioas_id,
+			.iova = iova,
+		};
+		__u64 length = 0;
+		pthread_t thread;
+		int dfd;
+
+		test_cmd_get_dmabuf(PAGE_SIZE * 4, &dfd);
+		test_ioctl_ioas_map_fixed_file(dfd, 0, PAGE_SIZE * 4, iova);
+		ASSERT_EQ(0, _test_ioctl_ioas_get_pa(self->fd, self->ioas_id,
+						     iova, &length, &race.phys,
+						     NULL, NULL));
+		test_cmd_dmabuf_check_pa(dfd, 0, race.phys);
+
+		ASSERT_EQ(0, pthread_create(&thread, NULL, race_revoke_extents,
+					    &race));
+		while (!__atomic_load_n(&race.found, __ATOMIC_RELAXED) &&
+		       !__atomic_load_n(&race.error, __ATOMIC_RELAXED))
+			;
+		test_cmd_revoke_dmabuf(dfd, true);
+		/* Not even once after the revoke has returned */
+		check_lookup(areas, 1, iova - 1, 0, 2);
+		ASSERT_EQ(0, pthread_join(thread, NULL));
+		EXPECT_EQ(0, race.error);
+		test_ioctl_ioas_unmap(iova, PAGE_SIZE * 4);
+		close(dfd);
+	}
+}
+
+/* The second of two that adjoin each other, and then both */
+TEST_F(noiommu, two_dmabufs)
+{
+	const size_t size = PAGE_SIZE * 4;
+	const __u64 iova = TEST_IOVA + BUFFER_SIZE;
+	const struct area areas[] = {
+		{ TEST_IOVA, buffer, BUFFER_SIZE },
+		{ iova + size * 2, mfd_buffer, BUFFER_SIZE },
+	};
+	struct iommu_pa_extent found[3];
+	__u32 room, num;
+	__u64 length;
+	__u64 phys;
+	int dfd[2];
+	int i;
+
+	for (i = 0; i != 2; i++) {
+		test_cmd_get_dmabuf(size, &dfd[i]);
+		test_ioctl_ioas_map_fixed_file(dfd[i], 0, size,
+					       iova + i * size);
+	}
+	test_ioctl_ioas_map_fixed(mfd_buffer, BUFFER_SIZE, areas[1].iova);
+
+	test_cmd_revoke_dmabuf(dfd[1], true);
+	length = size * 2;
+	num = ARRAY_SIZE(found);
+	ASSERT_EQ(0, _test_ioctl_ioas_get_pa(self->fd, self->ioas_id, iova - 1,
+					     &length, &phys, found, &num));
+	ASSERT_EQ(2, num);
+	ASSERT_EQ(size + 1, length);
+	ASSERT_EQ(1, found[0].length);
+	ASSERT_EQ(size, found[1].length);
+	test_cmd_dmabuf_check_pa(dfd[0], 0, found[1].phys);
+	length = 0;
+	num = ARRAY_SIZE(found);
+	ASSERT_EQ(0, _test_ioctl_ioas_get_pa(self->fd, self->ioas_id,
+					     iova + size - 1, &length, &phys,
+					     found, &num));
+	ASSERT_EQ(1, num);
+	ASSERT_EQ(1, length);
+	test_cmd_dmabuf_check_pa(dfd[0], size - 1, phys);
+
+	test_cmd_revoke_dmabuf(dfd[0], true);
+	for (room = 1; room != NR_PAGES + 3; room++) {
+		check_lookup(areas, 1, TEST_IOVA + 513, BUFFER_SIZE * 2, room);
+		check_lookup(areas, 1, iova - 1, 2, room);
+		check_lookup(areas + 1, 1, areas[1].iova, 0, room);
+		test_err_get_pa(EINVAL, .iova = iova + size - 1, .length = 2,
+				.num_extents = room);
+		test_err_get_pa(EINVAL, .iova = areas[1].iova - 1,
+				.num_extents = room);
+	}
+
+	/* A new mapping is good, and goes no further than the other */
+	test_ioctl_ioas_unmap(iova, size);
+	test_cmd_revoke_dmabuf(dfd[0], false);
+	test_ioctl_ioas_map_fixed_file(dfd[0], 0, size, iova);
+	length = 0;
+	num = ARRAY_SIZE(found);
+	ASSERT_EQ(0, _test_ioctl_ioas_get_pa(self->fd, self->ioas_id, iova,
+					     &length, &phys, found, &num));
+	ASSERT_EQ(1, num);
+	ASSERT_EQ(size, length);
+	test_cmd_dmabuf_check_pa(dfd[0], 0, phys);
+	for (i = 0; i != 2; i++)
+		close(dfd[i]);
+}
+
+TEST_HARNESS_MAIN
