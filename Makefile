@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Each command is a small program in scripts/cli/; `make help` lists them.
 
-export BASE CONFIG ACCEL LINUX MACHINE RUN ARGS TIMEOUT TREE TO CONFIG_FROM
+export BASE CONFIG ACCEL LINUX MACHINE RUN ARGS TIMEOUT TREE TO CONFIG_FROM \
+       KDIR INSTALL_MOD_PATH
 
 ifneq ($(filter-out help clean,$(MAKECMDGOALS)),)
 ifneq ($(words $(subst :, ,$(CURDIR))),1)
@@ -11,7 +12,7 @@ endif
 endif
 
 COMMANDS := run check check-long kernel shell vm series refresh tree rebase drift \
-	    bench matrix deb lint menuconfig olddefconfig
+	    bench matrix deb lint modules dkms menuconfig olddefconfig
 
 help:
 	@cat scripts/cli/help.txt
@@ -21,7 +22,7 @@ $(COMMANDS): deps
 	@python3 -B scripts/project.py $@
 
 deps:
-	@scripts/cli/deps.sh $(filter bench check check-long matrix deb lint menuconfig,$(MAKECMDGOALS))
+	@scripts/cli/deps.sh $(filter bench check check-long matrix deb lint modules menuconfig,$(MAKECMDGOALS))
 
 clean:
 	rm -rf build

@@ -42,6 +42,7 @@ clang_package() {
 
 # checkpatch looks at SPDX lines with modules of Debian's python
 needed_for_check() {
+	needed_for_root
 	lacking <<-END
 	file /usr/lib/python3/dist-packages/ply python3-ply
 	file /usr/lib/python3/dist-packages/git python3-git
@@ -104,6 +105,12 @@ needed_for_root() {
 	lacking <<-END
 	command debootstrap debootstrap
 	command mke2fs e2fsprogs
+	END
+}
+
+needed_for_modules() {
+	lacking <<-END
+	command pahole pahole
 	END
 }
 

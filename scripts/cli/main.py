@@ -12,7 +12,8 @@ from cli.variables import from_environment
 from common.ui import Failure, say
 
 COMMANDS = ("run", "check", "check-long", "kernel", "shell", "vm", "series", "refresh", "tree",
-            "rebase", "drift", "bench", "matrix", "deb", "lint", "menuconfig", "olddefconfig")
+            "rebase", "drift", "bench", "matrix", "deb", "lint", "modules", "dkms", "menuconfig",
+            "olddefconfig")
 CONFIGURING = ("menuconfig", "olddefconfig")   # write .config, and so do not stumble over it
 
 

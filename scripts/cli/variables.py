@@ -36,6 +36,7 @@ def from_environment(env=os.environ):
                     args=env.get("ARGS", ""), machine=shape, timeout=int(timeout),
                     tree=env.get("TREE", ""), to=env.get("TO", ""),
                     config_from=env.get("CONFIG_FROM", ""),
+                    kdir=env.get("KDIR", ""), install=env.get("INSTALL_MOD_PATH", ""),
                     chosen=bool(env.get("BASE")),
                     fallbacks=() if env.get("BASE") else others(base))
 

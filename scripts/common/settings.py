@@ -22,6 +22,8 @@ class Settings:
     tree: str = ""      # what refresh reads instead of the made tree
     to: str = ""        # where make rebase moves the series
     config_from: str = ""  # of make deb: the config that its kernel starts from
+    kdir: str = ""      # of make modules: the headers of the kernel that they are for
+    install: str = ""   # of make modules: the folder below which they are installed
     threads: bool = False  # that build and test at the same time
     plain: bool = False  # the base as it is, without a series
     chosen: bool = False  # the base was, by the user

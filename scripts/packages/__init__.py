@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The kernel as packages that can be installed."""
+"""The series in what can be installed: a kernel as packages (make deb), and modules for a
+kernel that is there already (make modules, make dkms)."""
