@@ -10,7 +10,7 @@ from base import bases
 from base.aptsource import NotOffered
 from build import programs
 from build.kernel import Kernel
-from checks import debtrial, drift, kselftest, ktap, races
+from checks import debtrial, dkmstrial, drift, kselftest, ktap, modules, races
 from checks.lint import lint
 from checks.suite import Suite
 from common.lock import exclusive, shared
@@ -52,6 +52,7 @@ def suites(settings, run, debug, kunit, iommu, nullgroup, off):
         *noiommu(settings, run, "run", "noiommu", "lifetime", "device", "trace", "privilege",
                  "memory"),
         *noiommu(settings, iommu, "iommu", "mixed", "two_kinds", "extents", shape="mixed"),
+        *modules.suites(settings, run),
         skips("skips-off", settings, off),
         *noiommu(settings, off, "off", "absent"),
         unit_tests("kunit", settings, kunit),
@@ -83,6 +84,8 @@ def long_suites(settings, run, debug, kunit, iommu, nullgroup, nogroup, compat, 
         *noiommu(settings, arm64, "arm64", "noiommu", "lifetime", "device", "extents",
                  "trace"),
         Suite("deb", lambda: debtrial.suite(settings, run), run, settings.work / "deb.log"),
+        *modules.long_suites(settings, run, arm64),
+        Suite("dkms", lambda: dkmstrial.suite(settings, run), run, settings.work / "dkms.log"),
         *drift.suites(settings),
     ]
 

@@ -39,7 +39,8 @@ def suite(settings, run_kernel):
         add_job(root, programs.noiommu_nvme(run_kernel))
         file_system = pathlib.Path(scratch, "root.img")
         pack(root, file_system)
-        result = boot(settings, run_kernel, root / "boot", packages.release(), file_system)
+        result = boot(settings, run_kernel, NAME, root / "boot", packages.release(),
+                      file_system)
     return document(result, packages.release())
 
 
@@ -102,9 +103,9 @@ def add_job(root, driver):
         (job / name).chmod(0o755)
 
 
-def pack(root, image):
+def pack(root, image, size=ROOT_SIZE):
     with open(image, "wb") as file:
-        file.truncate(ROOT_SIZE)
+        file.truncate(size)
     run("make the root file system", image.with_suffix(".log"), "mke2fs", "-q", "-t", "ext4",
         "-d", str(root), str(image))
 
@@ -115,29 +116,34 @@ def run(title, log, *command):
         **kernel.environment(), "PATH": path, "DEBIAN_FRONTEND": "noninteractive"})
 
 
-def boot(settings, run_kernel, folder, name, file_system):
+def boot(settings, run_kernel, name, folder, release, file_system, cpus=2):
     """What is in /boot of the root, with that root on a disk of its own."""
     with tempfile.TemporaryDirectory(dir=settings.work, prefix="guest.") as scratch:
         which = accel.choose(settings, guest.maker(settings, run_kernel, pathlib.Path(scratch)))
-    hardware = machine.Machine(which, folder / f"vmlinuz-{name}", folder / f"initrd.img-{name}",
+    hardware = machine.Machine(which, folder / f"vmlinuz-{release}",
+                               folder / f"initrd.img-{release}",
                                disk.make(settings.build / "disk.img"), append=APPEND,
-                               root=file_system)
-    progress = Progress(NAME)
-    result = vm.run(hardware, NAME, settings.work, LIMIT, lambda data: progress.update())
+                               root=file_system, cpus=cpus)
+    progress = Progress(name)
+    result = vm.run(hardware, name, settings.work, LIMIT, lambda data: progress.update())
     progress.clear()
     return result
 
 
 def document(result, name):
     """KTAP of a guest's result."""
+    return ktap.document(results(result, name))
+
+
+def results(result, name):
     output = result.output.decode(errors="replace").replace("\r", "")
     said = output.split("\n")[0]
-    results = [("the package's kernel runs",
-                "" if said == f"release: {name}" else f"expected {name}: {said}")]
-    results += [(f"disk, noiommu-nvme {options}".strip(), diskread.problem(report))
-                for options, report in zip(READS, diskread.reports(output, len(READS)))]
-    return ktap.document(results + [("mode, status and kernel log",
-                                     result.trouble() or status_problem(result.status))])
+    found = [("the package's kernel runs",
+               "" if said == f"release: {name}" else f"expected {name}: {said}")]
+    found += [(f"disk, noiommu-nvme {options}".strip(), diskread.problem(report))
+              for options, report in zip(READS, diskread.reports(output, len(READS)))]
+    return found + [("mode, status and kernel log",
+                     result.trouble() or status_problem(result.status))]
 
 
 def status_problem(status):

@@ -12,13 +12,13 @@ LIMIT = 600  # seconds, for a program that the user gave
 
 
 def run(settings, kernel, job, name, limit=LIMIT, memory=2048, output=None,
-        interactive=False, shape="plain", counting=False, append="", trace=""):
+        interactive=False, shape="plain", counting=False, append="", trace="", cpus=2):
     """Runs a job on a built kernel; returns the vm.Result. With `counting`, time
     in the guest is the number of instructions. `trace` is a file for them, which
     the program can ask for (vm.Requests)."""
     with tempfile.TemporaryDirectory(dir=settings.work, prefix="guest.") as scratch:
         make_machine = maker(settings, kernel, pathlib.Path(scratch), memory=memory,
-                             cpus=1 if counting else 2, append=append, shape=shape, trace=trace)
+                             cpus=1 if counting else cpus, append=append, shape=shape, trace=trace)
         chosen = choose(settings, kernel, counting, make_machine)
         return vm.run(make_machine(chosen, job), name, settings.work, limit, output,
                       interactive)

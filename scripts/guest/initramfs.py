@@ -36,6 +36,7 @@ class Job:
     args: tuple = ()
     environment: dict = dataclasses.field(default_factory=dict)  # of the program
     files: dict = dataclasses.field(default_factory=dict)  # name in /job: host file
+    modules: tuple = ()   # host files of what is not in the kernel, in the order of loading
     hugepages: int = 64
     shell: bool = False
 
@@ -60,10 +61,12 @@ def job_list(job, folder):
                       for name, value in job.environment.items())
     start.write_text(exports + (f"/job/program {shlex.join(job.args)}\n" if job.program
                                 else "true\n"))
+    modules = {pathlib.Path(path).name: path for path in job.modules}
     settings.write_text(f"HUGEPAGES={job.hugepages or ''}\n"
+                        f"MODULES={shlex.quote(' '.join(modules))}\n"
                         f"SHELL_WANTED={'y' if job.shell else ''}\n"
                         f"SIZE={shlex.quote(terminal_size()) if job.shell else ''}\n")
-    files = {"start": start, "settings": settings, **job.files}
+    files = {"start": start, "settings": settings, **modules, **job.files}
     if job.program:
         files["program"] = job.program
     return "dir /job 0755 0 0\n" + "".join(

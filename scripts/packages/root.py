@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Small Debian systems of several suites, below build/roots/, to build and install things
+in as their users do. They are made by debootstrap, and only root can."""
+
+import os
+import pathlib
+import shlex
+import shutil
+import subprocess
+import time
+
+from base import aptsource
+from build import kernel
+from common import step
+from common.ui import Failure, Progress
+
+PACKAGES = ("ca-certificates", "kmod", "make", "pahole", "patch", "python3", "xz-utils")
+LISTS = "var/lib/apt/lists"
+BACKPORTS = ("bookworm", "trixie")   # releases that have some
+OLD = 6 * 3600   # seconds after which the archive is asked again
+
+# With a /proc of its own, that is gone when the command is: objtool and dkms look there
+ENTER = 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"'
+
+
+def possible():
+    return os.getuid() == 0
+
+
+class Root:
+    """Of the release that a suite like trixie-backports belongs to."""
+
+    def __init__(self, settings, suite):
+        self.release = suite.partition("-")[0]
+        self.logs = settings.build / "roots"
+        self.folder = self.logs / self.release
+
+    def ensure(self, foreign=""):
+        """Makes it, or asks the archive what is new, of another architecture too."""
+        if not self.folder.exists():
+            self.make()
+        lists = self.folder / LISTS / "asked"
+        if foreign and foreign not in self.ask("dpkg", "--print-foreign-architectures").split():
+            self.run(f"add {foreign}", "dpkg", "--add-architecture", foreign)
+            lists.unlink(missing_ok=True)
+        if not lists.exists() or time.time() - lists.stat().st_mtime > OLD:
+            self.run("read package lists", "apt-get", "update")
+            lists.touch()
+        return self
+
+    def make(self):
+        fresh = self.folder.with_name(self.folder.name + ".new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.parent.mkdir(parents=True, exist_ok=True)
+        take(f"fetch Debian {self.release}", self.log("debootstrap"),
+             ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}",
+              f"--keyring={aptsource.KEYRING}", self.release, str(fresh), aptsource.mirror()])
+        if self.release in BACKPORTS:
+            (fresh / "etc/apt/sources.list.d/backports.list").write_text(
+                f"deb {aptsource.mirror()} {self.release}-backports main\n")
+        (fresh / "etc/apt/apt.conf.d/90project").write_text(apt_settings())
+        fresh.rename(self.folder)
+
+    def copy(self, folder):
+        """Another one, that can be spoiled."""
+        subprocess.run(["cp", "-a", "--reflink=auto", str(self.folder), str(folder)], check=True)
+        other = object.__new__(Root)
+        other.__dict__.update(self.__dict__, folder=pathlib.Path(folder))
+        return other
+
+    def log(self, name):
+        return self.logs / f"{self.release}-{name}.log"
+
+    def run(self, title, *command, log="root"):
+        """A step in it."""
+        take(title, self.log(log), self.inside(*command))
+
+    def ask(self, *command):
+        """What a command in it prints."""
+        return subprocess.run(self.inside(*command), env=environment(), text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True).stdout
+
+    def inside(self, *command):
+        return ["unshare", "--mount", "sh", "-c", ENTER, str(self.folder), *map(str, command)]
+
+    def install(self, *packages, log="install"):
+        have = self.ask("dpkg-query", "-W", "-f", "${Package}\n").split()
+        lacking = [name for name in packages if name.partition(":")[0] not in have]
+        if lacking:
+            self.run(f"install {lacking[-1]}", "apt-get", "install", "-q", "-y",
+                     "--no-install-recommends", *lacking, log=log)
+
+
+def apt_settings():
+    """Of the machine's own apt what it takes to reach its archive."""
+    said = subprocess.run(["apt-config", "dump", "Acquire"], capture_output=True,
+                          text=True).stdout
+    kept = ("Acquire::Check-Valid-Until ", "Acquire::http", "Acquire::https")
+    return "".join(f"{line}\n" for line in said.splitlines() if line.startswith(kept))
+
+
+def environment():
+    proxies = {name: value for name, value in os.environ.items() if name.endswith("_proxy")}
+    return {**proxies, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "HOME": "/root",
+            "DEBIAN_FRONTEND": "noninteractive"}
+
+
+def take(title, log, command):
+    """A step, whose log is added to."""
+    progress = Progress(title)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "a") as file:
+        file.write(f"+ {shlex.join(command)}\n")
+    status = step.watch(command, log, progress.update, "ab", env=environment())
+    progress.done("failed" if status else "done")
+    if status:
+        raise Failure(f"cannot {title}: {kernel.first_error(log)}", log)
