@@ -1,26 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The mailable form of a series. It needs no base: patches and overlay hold
-every line of it."""
+"""The mailable form of a series, and of each of its topics. It needs no base: patches
+and overlay hold every line of it."""
 
 import email.utils
 
-from common.ui import Failure
-from series import diffs, mails
+from series import diffs, mails, topics
 
 COVER = "0000-cover-letter.patch"
 SIGNATURE = "-- \n"  # keeps git am from taking what follows in a mailbox
 
 
-def mails_of(series):
-    """{file name: complete mail} with the cover letter first."""
-    full = series.full()
-    width = len(str(len(full)))
-    result = {COVER: cover(series, full, f"[PATCH {0:0{width}d}/{len(full)}]")}
+def mails_of(series, topic=""):
+    """{file name: complete mail} with the cover letter first; of the whole series, or of
+    one topic."""
+    topic_of = series.topics()
+    full = [each for each in series.full() if topic in ("", topic_of[each[0].name])]
+    tags = [f"[PATCH {topic + ' ' if topic else ''}{number:0{len(str(len(full)))}d}/{len(full)}]"
+            for number in range(len(full) + 1)]
+    result = {COVER: cover(series, full, tags[0], topic)}
     for number, (patch, diff) in enumerate(full, 1):
         mail = mails.Mail(patch.mail.author, patch.mail.date, patch.mail.subject,
                           patch.mail.body, diff)
-        tag = f"[PATCH {number:0{width}d}/{len(full)}]"
-        result[f"{number:04d}-{patch.name}"] = mails.render(mail, tag, diffs.stat(diff)) + SIGNATURE
+        result[f"{number:04d}-{patch.name}"] = (
+            mails.render(mail, tags[number], diffs.stat(diff)) + SIGNATURE)
     return result
 
 
@@ -37,19 +39,13 @@ def mbox(texts):
     return "".join(text + "\n" for text in texts)
 
 
-def cover(series, full, tag):
-    """The cover letter: the stored text, then who wrote what, then the stat of
-    the whole. Its date is that of the newest patch."""
-    file = series.folder / "cover-letter"
-    try:
-        head, _, body = file.read_text().partition("\n\n")
-    except FileNotFoundError:
-        raise Failure(f"no cover letter: {file} is missing")
-    headers = dict(line.split(": ", 1) for line in head.splitlines())
-    if not {"From", "Subject"} <= headers.keys():
-        raise Failure(f"{file} must start with From: and Subject:")
+def cover(series, full, tag, topic):
+    """The cover letter: the stored text, what a topic stands on, then who wrote what, then
+    the stat of all. Its date is that of the newest patch."""
+    letter = topics.letter(series, topic)
     newest = max((patch.mail.date for patch, _ in full), key=email.utils.parsedate_to_datetime)
-    mail = mails.Mail(headers["From"], newest, headers["Subject"], body.strip("\n") + "\n\n"
+    body = letter.body + (topics.place(series, topic, letter) if topic else "")
+    mail = mails.Mail(letter.author, newest, letter.subject, body + "\n"
                       + shortlog(full) + diffs.stat("".join(diff for _, diff in full)))
     return mails.render(mail, tag, "") + SIGNATURE
 

@@ -7,8 +7,8 @@ import pathlib
 from base import versions
 from common.gitrepo import DIFF, Repo
 from common.ui import Failure
-from series import applying, difference, diffs, mails, maintainers
-from series.series import Patch, Series
+from series import applying, difference, diffs, mails, maintainers, topics
+from series.series import Patch, all_of
 from series.sharing import Sharing
 from series.stock import Stock
 
@@ -47,9 +47,11 @@ def refresh(series, tree):
         patch.mail = stock.adopt(
             patch.name, patch.mail, newest=not known or version == known[1],
             fits=lambda mail, patch=patch: fits(series, repo, made[patch.name], patch, mail, files))
-    write(series, patches, own, head(known, names))
+    topic_of, new = topics.assign(series.topics() if series.file.exists() else {},
+                                  topics_elsewhere(series), list(made))
+    write(series, patches, own, head(known, names), topic_of)
     mine = {patch.name: patch.mail for patch in patches}
-    return patches, notes + stock.write({**stock.of(names), **older, **mine})
+    return patches, [*new, *notes, *stock.write({**stock.of(names), **older, **mine})]
 
 
 def fits(series, repo, commit, patch, mail, files):
@@ -203,13 +205,14 @@ def refuse_blanks(patches, files):
         raise Failure("blanks at the end of added lines or files:\n  " + "\n  ".join(bad[:20]))
 
 
-def write(series, patches, files, first):
+def write(series, patches, files, first, topic_of):
     """The overlay and the series file."""
     old = dict(series.entries()) if series.file.exists() else {}
     series.folder.mkdir(parents=True, exist_ok=True)
     for path, (content, executable) in files.items():
         write_overlay(series.top / path, content, executable)
-    lines = [*first, *(" ".join([patch.name, *patch.added]) for patch in patches)]
+    line = {patch.name: " ".join([patch.name, *patch.added]) for patch in patches}
+    lines = [*first, *topics.lines(topic_of, line.get)]
     series.file.write_text("".join(f"{line}\n" for line in lines))
     brought = {path for patch in patches for path in patch.added}
     gone = {path for added in old.values() for path in added} - brought
@@ -225,12 +228,21 @@ def write_overlay(file, content, executable):
         file.chmod(0o755 if executable else 0o644)
 
 
+def elsewhere(series):
+    """The series of other bases."""
+    return [other for other in all_of(series.top) if other.base != series.base]
+
+
 def used_elsewhere(series):
     """Overlay files that the series of another base brings."""
-    others = (Series(series.top, folder.parent.name)
-              for folder in series.folder.parent.glob("*/series")
-              if folder.parent != series.folder)
-    return {path for other in others for _, added in other.entries() for path in added}
+    return {path for other in elsewhere(series) for _, added in other.entries()
+            for path in added}
+
+
+def topics_elsewhere(series):
+    """{patch name: topic}; of a patch that several have, the topic of the first base."""
+    return {name: topic for other in reversed(elsewhere(series))
+            for name, topic in other.topics().items() if topic}
 
 
 def remove_overlay(top, path):

@@ -6,9 +6,10 @@ one alone has it so; the order is in the series file only.
 
 A line of the series file names a patch and then the overlay files that it
 brings. MAINTAINERS among them means the entry, not the file. Lines with a colon
-say more: `range:` is followed by the first and the last version that the series is
-known to be good for, and `older:` by a patch in front of the others with what later
-versions of the base have themselves, where it is left out.
+say more: `topic:` is the heading of the patches that are posted together, `range:` is
+followed by the first and the last version that the series is known to be good for, and
+`older:` by a patch in front of the others with what later versions of the base have
+themselves, where it is left out.
 
 The overlay is the same for every base. Where a base's file has to be otherwise,
 the patch that brings it holds the difference, as a diff from the overlay's.
@@ -89,6 +90,16 @@ class Series:
 
     def older_names(self):
         return [words[1] for words in self.lines() if words[0] == "older:"]
+
+    def topics(self):
+        """{patch name: its topic}, in order; None where no heading has come yet."""
+        found, topic = {}, None
+        for words in self.lines():
+            if words[0] == "topic:":
+                topic = words[1]
+            elif not words[0].endswith(":"):
+                found[words[0]] = topic
+        return found
 
     def range(self):
         """(first, last) version that the series is known to be good for, or ()."""

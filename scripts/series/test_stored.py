@@ -2,11 +2,12 @@
 """The series of this repository, of every base: what README.md says of them."""
 
 import collections
+import re
 import unittest
 
 from base import bases, versions
 from common import settings
-from series import diffs, mails, maintainers, series, stock
+from series import diffs, mails, maintainers, series, stock, topics
 
 # What is of this project, and not of the kernel tree
 OWN = {"bench", "build", "configs", "patches", "scripts", "tests"}
@@ -18,6 +19,18 @@ def overlay_files():
                if folder.is_dir() and folder.name not in OWN and not folder.name.startswith(".")]
     return {str(file.relative_to(settings.TOP)) for folder in folders
             for file in folder.rglob("*") if file.is_file()}
+
+
+def names(stored):
+    """Of all files in patches/ that a series is made of: patches and cover letters."""
+    return [*stored.mails(), *map(topics.letter_name, ["", *topics.names(stored)])]
+
+
+def essence(file):
+    """What makes it another one."""
+    if file.suffix != ".patch":
+        return file.read_text()
+    return stock.essence(mails.parse(file.read_text(), file.name))
 
 
 class Stored(unittest.TestCase):
@@ -37,29 +50,48 @@ class Stored(unittest.TestCase):
 
     def test_no_patch_is_left_over(self):
         for stored in self.all:
-            self.assertEqual({name for name in stored.mails() if stored.is_own(name)},
-                             {file.name for file in stored.folder.iterdir()}
-                             - {"series", "cover-letter"})
+            self.assertEqual({name for name in names(stored) if stored.is_own(name)},
+                             {file.name for file in stored.folder.iterdir()} - {"series"})
 
     def test_what_is_shared_is_shared(self):
         """Two bases or more use what stands in patches/, and no base has a copy of it."""
-        of = collections.Counter(name for stored in self.all for name in stored.mails()
+        of = collections.Counter(name for stored in self.all for name in names(stored)
                                  if not stored.is_own(name))
-        shared = {file.name: mails.parse(file.read_text()) for file in
-                  (settings.TOP / "patches").iterdir() if file.is_file()}
+        shared = {file.name: file for file in (settings.TOP / "patches").iterdir()
+                  if file.is_file()}
         self.assertEqual(set(of), set(shared))
         self.assertEqual([name for name, count in of.items() if count < 2], [])
         for stored in self.all:
-            for name, mail in stored.mails().items():
+            for name in names(stored):
                 if stored.is_own(name) and name in shared:
-                    self.assertNotEqual(stock.essence(mail), stock.essence(shared[name]),
+                    self.assertNotEqual(essence(stored.place(name)), essence(shared[name]),
                                         f"{stored.base}/{name}")
 
-    def test_no_patch_stands_with_two_bases(self):
-        for name in {name for stored in self.all for name in stored.mails()}:
-            own = [stock.essence(stored.mails()[name]) for stored in self.all
-                   if name in stored.mails() and stored.is_own(name)]
-            self.assertEqual(len(own), len(set(own)), name)
+    def test_nothing_stands_with_two_bases(self):
+        own = [(name, essence(stored.place(name))) for stored in self.all
+               for name in names(stored) if stored.is_own(name)]
+        self.assertEqual([each for each, count in collections.Counter(own).items()
+                          if count > 1], [])
+
+    def test_every_patch_has_a_topic(self):
+        for stored in self.all:
+            self.assertNotIn(None, stored.topics().values(), stored.base)
+            topics.require_together(stored.topics())
+            self.assertEqual(topics.names(stored)[0], "fixes")
+
+    def test_a_topic_stands_on_some_that_come_before(self):
+        for stored in self.all:
+            before = []
+            for topic in topics.names(stored):
+                self.assertLessEqual(set(topics.letter(stored, topic).on), set(before),
+                                     f"{stored.base}: {topic}")
+                before.append(topic)
+
+    def test_letters_name_topics(self):
+        known = {topic for stored in self.all for topic in topics.names(stored)}
+        for file in (settings.TOP / "patches").rglob("cover-letter-*"):
+            on = re.search(r"^On: (.*)", file.read_text(), re.M)
+            self.assertLessEqual(set(on[1].split() if on else ()), known, file)
 
     def test_patches_for_older_versions_only_edit(self):
         for stored in self.all:

@@ -23,7 +23,9 @@ class Accepted:
 
 ACCEPTED = (
     Accepted("FILE_PATH_CHANGES", "",
-             "the entry in MAINTAINERS comes last, with all that it names"),
+             "the entry in MAINTAINERS comes once, with all that it names"),
+    Accepted("MISSING_FIXES_TAG", "",
+             "the sender completes it: the source has no history to name a commit from"),
     Accepted("PARENTHESIS_ALIGNMENT", "include/trace/events/",
              "TP_STRUCT__entry() and its like are laid out as in every header there"),
     Accepted("OPEN_ENDED_LINE", "include/trace/events/",
