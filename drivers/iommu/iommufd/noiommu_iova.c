@@ -36,8 +36,8 @@ static unsigned long noiommu_first_iova(void)
  *
  * Context: The caller holds iova_rwsem.
  * Return: The lowest IOVA that is above every physical address, or 0 if it does
- * not matter: the IOAS has no HWPT for devices without an IOMMU. It is 0 on
- * 32-bit as well, where no IOVA is.
+ * not matter, as the IOAS has no noiommu HWPT. It is 0 on 32-bit as well, where no
+ * IOVA is above all of them.
  */
 unsigned long iopt_noiommu_first_iova(struct io_pagetable *iopt)
 {
