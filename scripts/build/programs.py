@@ -6,6 +6,7 @@ import contextlib
 import os
 import pathlib
 import shutil
+import subprocess
 
 from build import foreign
 from common import step
@@ -31,26 +32,26 @@ def building(kernel):
         yield
 
 
-def noiommu_nvme(kernel):
-    """The userspace NVMe driver."""
+def tools_vfio(kernel):
+    """The folder of libvfiodma, static and shared, and of its examples."""
     folder = built(kernel, "tools-vfio")
     with building(kernel):
-        make(kernel, folder, "tools/vfio", "build noiommu-nvme", f"OUTPUT={folder}/")
-    return folder / "noiommu-nvme"
+        make(kernel, folder, "tools/vfio", "build libvfiodma", f"OUTPUT={folder}/")
+    return folder
 
 
-def noiommu_nvme_of_base(kernel):
-    """The same, as built before the series: with the UAPI header of the base."""
-    folder = kernel.settings.work / "tools-vfio-of-base"
-    header = "include/uapi/linux/iommufd.h"
-    with building(kernel):
-        # The Makefile makes its copy of a header only if there is no newer one
-        copy = folder / "include/linux/iommufd.h"
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(Repo(kernel.tree).blob(tree.BASE, header))
-        make(kernel, folder, "tools/vfio", "build noiommu-nvme with the base's header",
-             f"OUTPUT={folder}/")
-    return folder / "noiommu-nvme"
+def noiommu_nvme(kernel):
+    """The userspace NVMe driver."""
+    return tools_vfio(kernel) / "noiommu-nvme"
+
+
+def library_test(kernel):
+    """The test of libvfiodma with devices."""
+    library = tools_vfio(kernel)
+    program = library / "guest-test"
+    compile_static(kernel, "library-test", program, [TESTS / "vfiodma/guest-test.c"],
+                   f"-I{kernel.tree}/tools/vfio", libraries=[library / "libvfiodma.a"])
+    return program
 
 
 def selftest(kernel, suite, name):
@@ -89,6 +90,17 @@ def patient_flags(kernel, suite):
     iommu's, those of Linux 6.12 name the header by a path."""
     first = f"-include {PATIENT}/kselftest_harness.h" if suite == "iommu" else f"-iquote {PATIENT}"
     return f"{first} -I{kernel.tree}/tools/testing/selftests"
+
+
+def compile_static(kernel, title, program, sources, *flags, libraries=()):
+    """A program of this project, with what it needs of the tree."""
+    more = foreign.flags(kernel.settings, kernel.arch)
+    command = [f"{kernel.arch.cross}gcc", "-O2", "-static", "-Wall", "-Wextra", "-D_GNU_SOURCE",
+               *more.preprocessor.split(), *flags, "-o", program, *sources, *libraries,
+               *more.linker.split(), "-pthread"]
+    with building(kernel):
+        step.run(f"build {program.name}", kernel.settings.work / f"{title}.log",
+                 list(map(str, command)), env=kernel.environment())
 
 
 def install_headers(kernel):

@@ -47,11 +47,15 @@ def suites(settings, run, debug, kunit, iommu, nullgroup, off):
         *noiommu(settings, run, "run", "kill", NOIOMMU_ROUNDS="100"),
         *noiommu(settings, run, "run", "extents", NOIOMMU_WINDOWS="1000000"),
         read("disk-run", settings, run),
-        *own_header("disk-own-run", settings, run),
+        *as_it_is("disk-plain-run", settings, run),
+        library("library-run", settings, run, "physical"),
         refusals("refusals-run", settings, run),
+        write("write-run", settings, run),
         *noiommu(settings, run, "run", "noiommu", "lifetime", "device", "trace", "privilege",
                  "memory"),
         *noiommu(settings, iommu, "iommu", "mixed", "two_kinds", "extents", shape="mixed"),
+        library("library-iommu", settings, iommu, "mixed", "mixed"),
+        read("disk-iommu", settings, iommu, shape="mixed"),
         *modules.suites(settings, run),
         skips("skips-off", settings, off),
         *noiommu(settings, off, "off", "absent"),
@@ -150,23 +154,32 @@ READS = {  # how, and the options of noiommu-nvme for it
 }
 
 
-def own_header(name, settings, kernel):
-    """That programs which were built for the base go on working."""
+def as_it_is(name, settings, kernel):
+    """That a driver runs on a base which has the ioctl itself, but no extents."""
     if not bases.of(settings.base).knows_get_pa:
         return []
-    return [read(name, settings, kernel, programs.noiommu_nvme_of_base)]
+    plain = Kernel(settings.without_series(settings.base), "run")
+    return [read(name, settings, plain, lambda _: programs.noiommu_nvme(kernel), extents=False)]
 
 
-def read(name, settings, kernel, program=programs.noiommu_nvme):
+def read(name, settings, kernel, program=programs.noiommu_nvme, extents=True, shape="plain"):
     def run():
         progress = Progress(name)
         result, reports = diskread.run(settings, kernel, name, READS.values(),
-                                       lambda data: progress.update(), program)
+                                       lambda data: progress.update(), program, shape)
         progress.clear()
-        results = [(f"{name}: {how}", diskread.problem(report))
+        results = [(f"{name}: {how}", diskread.problem(report, extents))
                    for how, report in zip(READS, reports)]
         return ktap.document(results + [(f"kernel log of {name}", result.trouble())])
     return Suite(name, run, kernel, settings.work / f"{name}.log")
+
+
+def library(name, settings, kernel, kind, shape="plain"):
+    """libvfiodma, beside pagemap and the DMA of devices."""
+    def make_job():
+        return Job(program=programs.TESTS / "vfiodma/guest.sh", args=(kind,),
+                   files={"guest-test": programs.library_test(kernel)})
+    return guest_suite(name, settings, kernel, make_job, shape)
 
 
 def refusals(name, settings, kernel):
@@ -175,6 +188,14 @@ def refusals(name, settings, kernel):
         return Job(program=ROOT / "refusals.sh",
                    files={"noiommu-nvme": programs.noiommu_nvme(kernel)})
     return guest_suite(name, settings, kernel, make_job, "single")
+
+
+def write(name, settings, kernel):
+    """What the driver writes to the disk, and what not."""
+    def make_job():
+        return Job(program=ROOT / "write-disk.sh",
+                   files={"noiommu-nvme": programs.noiommu_nvme(kernel)})
+    return guest_suite(name, settings, kernel, make_job)
 
 
 def skips(name, settings, kernel):

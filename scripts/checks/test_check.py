@@ -48,7 +48,7 @@ class Suites(FolderTest):
     def test_programs_of_a_base_that_has_the_ioctl(self):
         for base, there in (("v7.2", False), ("v7.3", True), ("v6.12", False)):
             found = names(check.suites(self.settings.on(base), *NOTHING[0]))
-            self.assertEqual("disk-own-run" in found, there, base)
+            self.assertEqual("disk-plain-run" in found, there, base)
 
     def test_left_out_with_a_reason(self):
         found = check.suites(self.settings, *NOTHING[0])

@@ -1,53 +1,88 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Memory that a device without an IOMMU may read and write.
+ * The order in which a device and this process see what the other has written:
+ * registers, and memory that both use.
  */
 #ifndef DMA_H
 #define DMA_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include <endian.h>
 #include <linux/types.h>
 
-struct noiommu_device;
-
-/**
- * enum dma_kind - where the memory comes from
- * @DMA_SCATTERED: ordinary pages, in no order: nearly every page has an
- *		   address of its own. This is what a driver must cope with.
- * @DMA_HUGETLB: huge pages: contiguous over megabytes, few addresses
+/*
+ * A device is another observer of memory, and the CPU may let it see loads and
+ * stores in another order than the program's. x86 does not, as far as a driver
+ * can tell: there it is enough to hold the compiler back. arm64 does, and to a
+ * device the barriers between CPUs (dmb ish) do not apply: it takes the outer
+ * shareable ones. On riscv they have to name device input and output.
  */
-enum dma_kind {
-	DMA_SCATTERED,
-	DMA_HUGETLB,
-};
-
-/**
- * struct dma_memory - memory mapped into the IOAS of a device
- * @va: where this process sees it
- * @size: of all of it, in bytes; a multiple of the page size
- * @iova: what iommufd calls it
- * @mapped: @iova is valid
- * @page_size: the CPU's, and the unit of @pages
- * @pages: the physical address of each page
- */
-struct dma_memory {
-	char *va;
-	size_t size;
-	__u64 iova;
-	bool mapped;
-	size_t page_size;
-	__u64 *pages;
-};
-
-int dma_memory_alloc(struct noiommu_device *dev, struct dma_memory *mem,
-		     size_t size, enum dma_kind kind);
-void dma_memory_free(struct noiommu_device *dev, struct dma_memory *mem);
-
-/* What to tell the device. Good as far as the end of the page, no farther. */
-static inline __u64 dma_address(const struct dma_memory *mem, size_t offset)
+#if defined(__x86_64__)
+static inline void dma_barrier(void)
 {
-	return mem->pages[offset / mem->page_size] + offset % mem->page_size;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+static inline void dma_read_barrier(void)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+#elif defined(__aarch64__)
+static inline void dma_barrier(void)
+{
+	__asm__ __volatile__("dmb osh" : : : "memory");
+}
+
+static inline void dma_read_barrier(void)
+{
+	__asm__ __volatile__("dmb oshld" : : : "memory");
+}
+#elif defined(__riscv)
+static inline void dma_barrier(void)
+{
+	__asm__ __volatile__("fence iorw, iorw" : : : "memory");
+}
+
+static inline void dma_read_barrier(void)
+{
+	__asm__ __volatile__("fence ir, iorw" : : : "memory");
+}
+#else
+/* The full barrier between CPUs: check whether it orders accesses of devices. */
+static inline void dma_barrier(void)
+{
+	__sync_synchronize();
+}
+
+static inline void dma_read_barrier(void)
+{
+	__sync_synchronize();
+}
+#endif
+
+/*
+ * Loads what the device may change. The load is one access, and a new one each
+ * time: without the barrier, the compiler could use what a loop has loaded before.
+ */
+#define READ_ONCE(x)					\
+({							\
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);	\
+	__atomic_load_n(&(x), __ATOMIC_RELAXED);	\
+})
+
+static inline __u32 mmio_read32(const void *addr)
+{
+	return le32toh(READ_ONCE(*(const __u32 *)addr));
+}
+
+/*
+ * Whatever was loaded or stored before is done when the device sees this: a
+ * command is in its queue before the doorbell rings for it, and a completion
+ * has been read before its entry is given back.
+ */
+static inline void mmio_write32(void *addr, __u32 value)
+{
+	dma_barrier();
+	__atomic_store_n((__u32 *)addr, htole32(value), __ATOMIC_RELAXED);
 }
 
 #endif /* DMA_H */

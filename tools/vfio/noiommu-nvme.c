@@ -1,424 +1,96 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reads an NVMe disk from userspace, on a machine (or a virtual one) without an
- * IOMMU, through vfio's noiommu cdev and iommufd. It is here to be copied from:
+ * Reads or writes an NVMe disk from userspace, by libvfiodma: on a machine (or a
+ * virtual one) without an IOMMU as well as on one with. It is here to be read and
+ * copied from:
  *
- *	noiommu.c	the device: open, bind, attach, configure, interrupts
- *	dma.c		memory: map, look up physical addresses
  *	nvme-queue.c	the controller's registers and queues
- *	nvme.c		the controller: start, identify, read, stop
- *	noiommu-nvme.c	the program: a pipeline of reads, the command line
+ *	nvme.c		the controller: start, move blocks, stop
+ *	nvme-identify.c	what the controller says of itself and its disk
+ *	nvme-pipeline.c	commands in flight, and the files that data comes from or goes to
+ *	noiommu-nvme.c	the program: the command line, the report
+ *	example*.c	messages, and memory that is scattered on purpose
+ *	dma.h		who sees what when: barriers, registers
  */
-#include <endian.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "noiommu.h"
-#include "nvme.h"
+#include "example.h"
+#include "nvme-pipeline.h"
 
-enum exit_status {
-	EXIT_OK,
-	EXIT_FAILED,
-	EXIT_USAGE,
-	EXIT_UNUSABLE,
-	EXIT_LET_GO,
-};
-
-#define DEFAULT_DEPTH	16
-#define MAX_DEPTH	4095
-
-/* A limit of ours: more does not make a disk faster, but pins more memory. */
-#define MAX_TRANSFER	(2u << 20)
-
-/**
- * struct options - the command line
- * @bdf: which device
- * @nsid: which namespace of it
- * @start: the first block
- * @blocks: how many; 0: all from @start
- * @transfer: bytes that one command reads; 0: as many as possible
- * @depth: commands in flight
- * @memory: where the data goes
- * @irq: wait for interrupts instead of polling
- * @output: file that the data is written to; NULL: none
- */
-struct options {
-	char bdf[BDF_SIZE];
-	__u64 nsid;
-	__u64 start;
-	__u64 blocks;
-	__u64 transfer;
-	__u64 depth;
-	enum dma_kind memory;
-	bool irq;
-	const char *output;
-};
-
-/**
- * struct slot - a command in flight, and the memory that belongs to it
- * @list: offset of its PRP list, one page of the controller's
- * @data: offset of its data
- * @bytes: how much of the data is asked for
- * @lba: the first block asked for
- * @done: the data is there
- */
-struct slot {
-	size_t list;
-	size_t data;
-	size_t bytes;
-	__u64 lba;
-	bool done;
-};
-
-/**
- * struct reader - reads blocks in order, with several commands in flight
- * @ctrl: the controller to read from
- * @ns: the namespace
- * @memory: PRP lists and data of all slots
- * @slots: a ring: command n uses slot n % @depth, whose index is its command
- *	   identifier
- * @depth: slots in the ring
- * @blocks: how many blocks one command reads
- * @next: the block to ask for next
- * @end: the first block not to ask for
- * @submitted: commands so far
- * @finished: commands whose data has been written
- * @bytes: of data
- * @out: where the data is written; -1: nowhere
- */
-struct reader {
-	struct nvme_ctrl *ctrl;
-	struct nvme_namespace ns;
-	struct dma_memory memory;
-	struct slot *slots;
-	unsigned int depth;
-	__u32 blocks;
-	__u64 next;
-	__u64 end;
-	__u64 submitted;
-	__u64 finished;
-	__u64 bytes;
-	int out;
-};
-
-static size_t round_up(size_t size, size_t unit)
+static void report(const struct pipeline *line)
 {
-	return (size + unit - 1) / unit * unit;
-}
-
-/* PRP1 has the first page of a command, one page of a list all others. */
-static size_t max_transfer(struct nvme_ctrl *ctrl)
-{
-	size_t most = ctrl->page_size * (ctrl->page_size / sizeof(__le64));
-
-	if (most > MAX_TRANSFER)
-		most = MAX_TRANSFER;
-	if (ctrl->max_transfer && most > ctrl->max_transfer)
-		most = ctrl->max_transfer;
-	return most;
-}
-
-static int set_transfer(struct reader *reader, __u64 wanted)
-{
-	size_t most = max_transfer(reader->ctrl);
-	__u32 block_size = reader->ns.block_size;
-
-	if (wanted > most || wanted % block_size)
-		return refuse(EINVAL,
-			      "--transfer %llu: must be a multiple of the block size %u, and at most %zu",
-			      (unsigned long long)wanted, block_size, most);
-	if (!wanted)
-		wanted = most;
-	reader->blocks = wanted / block_size;
-	if (!reader->blocks)
-		return refuse(EOPNOTSUPP,
-			      "a block of %u bytes is more than one command can read here (%zu)",
-			      block_size, most);
-	return 0;
-}
-
-/* A short read needs no more slots, nor larger ones, than it will use. */
-static void trim_slots(struct reader *reader)
-{
-	__u64 blocks = reader->end - reader->next, commands;
-
-	if (reader->blocks > blocks)
-		reader->blocks = blocks;
-	commands = (blocks + reader->blocks - 1) / reader->blocks;
-	if (reader->depth > commands)
-		reader->depth = commands;
-}
-
-static int set_range(struct reader *reader, __u64 start, __u64 blocks)
-{
-	__u64 left;
-
-	if (start >= reader->ns.blocks)
-		return refuse(ERANGE,
-			      "--start %llu: the namespace has %llu blocks",
-			      (unsigned long long)start,
-			      (unsigned long long)reader->ns.blocks);
-	left = reader->ns.blocks - start;
-	if (blocks > left)
-		return refuse(ERANGE,
-			      "--blocks %llu: from block %llu on, the namespace has %llu",
-			      (unsigned long long)blocks,
-			      (unsigned long long)start,
-			      (unsigned long long)left);
-	reader->next = start;
-	reader->end = start + (blocks ? blocks : left);
-	return 0;
-}
-
-/*
- * The list of the pages after the first. The memory stays where it is, so the
- * list is written once, for the longest command; shorter ones use less of it.
- */
-static void fill_prp_list(struct reader *reader, struct slot *slot, size_t size)
-{
-	__le64 *list = (__le64 *)(reader->memory.va + slot->list);
-	size_t page_size = reader->ctrl->page_size, offset;
-
-	for (offset = page_size; offset < size; offset += page_size)
-		*list++ = htole64(dma_address(&reader->memory,
-					      slot->data + offset));
-}
-
-static int alloc_slots(struct reader *reader, enum dma_kind kind)
-{
-	size_t page_size = reader->ctrl->page_size;
-	size_t size = (size_t)reader->blocks * reader->ns.block_size;
-	size_t stride = round_up(size, page_size);
-	unsigned int i;
-	int err;
-
-	reader->slots = calloc(reader->depth, sizeof(*reader->slots));
-	if (!reader->slots)
-		return fail(errno, "calloc");
-	err = dma_memory_alloc(reader->ctrl->dev, &reader->memory,
-			       reader->depth * (page_size + stride), kind);
-	if (err)
-		return err;
-	for (i = 0; i < reader->depth; i++) {
-		reader->slots[i].list = i * page_size;
-		reader->slots[i].data = reader->depth * page_size + i * stride;
-		fill_prp_list(reader, &reader->slots[i], size);
-	}
-	return 0;
-}
-
-static void reader_submit(struct reader *reader)
-{
-	unsigned int cid = reader->submitted % reader->depth;
-	struct slot *slot = &reader->slots[cid];
-	size_t page_size = reader->ctrl->page_size;
-	__u32 blocks = reader->blocks;
-	__u64 prp2 = 0;
-
-	if (blocks > reader->end - reader->next)
-		blocks = reader->end - reader->next;
-	slot->bytes = (size_t)blocks * reader->ns.block_size;
-	slot->lba = reader->next;
-	slot->done = false;
-
-	if (slot->bytes > 2 * page_size)
-		prp2 = dma_address(&reader->memory, slot->list);
-	else if (slot->bytes > page_size)
-		prp2 = dma_address(&reader->memory, slot->data + page_size);
-	nvme_submit_read(reader->ctrl, &reader->ns, cid, reader->next, blocks,
-			 dma_address(&reader->memory, slot->data), prp2);
-	reader->next += blocks;
-	reader->submitted++;
-}
-
-/* Commands complete in any order: note which one it was. */
-static int reader_wait(struct reader *reader)
-{
-	struct nvme_completion done;
-	char what[64];
-	unsigned int cid;
-	int err;
-
-	err = nvme_wait_io(reader->ctrl, &done);
-	if (err)
-		return err;
-	cid = le16toh(done.cid);
-	if (cid >= reader->depth || reader->slots[cid].done)
-		return refuse(EIO, "a command %u completed that was not sent",
-			      cid);
-	snprintf(what, sizeof(what), "Read of %zu bytes at block %llu",
-		 reader->slots[cid].bytes,
-		 (unsigned long long)reader->slots[cid].lba);
-	reader->slots[cid].done = true;
-	return nvme_status(what, &done);
-}
-
-/*
- * Whoever takes the data may be slow, and the device be asked for meanwhile. A
- * pipe that poll() says is writable takes PIPE_BUF bytes without waiting.
- */
-static int write_all(struct reader *reader, const char *data, size_t size)
-{
-	struct pollfd ready[] = {
-		{ .fd = reader->out, .events = POLLOUT },
-		{ .fd = reader->ctrl->dev->request, .events = POLLIN },
-	};
-	ssize_t written;
-
-	while (size) {
-		if (poll(ready, 2, -1) < 0)
-			return fail(errno, "wait to write the output");
-		if (ready[1].revents)
-			return noiommu_check_request(reader->ctrl->dev);
-		written = write(reader->out, data,
-				size < PIPE_BUF ? size : PIPE_BUF);
-		if (written < 0 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (written < 0)
-			return fail(errno, "write of the output");
-		data += written;
-		size -= written;
-	}
-	return 0;
-}
-
-/* Keeps the ring full; the oldest command is the next to be written out. */
-static int reader_run(struct reader *reader)
-{
-	struct slot *oldest;
-	int err;
-
-	while (reader->next < reader->end ||
-	       reader->finished < reader->submitted) {
-		while (reader->next < reader->end &&
-		       reader->submitted - reader->finished < reader->depth)
-			reader_submit(reader);
-		oldest = &reader->slots[reader->finished % reader->depth];
-		err = noiommu_check_request(reader->ctrl->dev);
-		while (!err && !oldest->done)
-			err = reader_wait(reader);
-		if (!err && reader->out >= 0)
-			err = write_all(reader,
-					reader->memory.va + oldest->data,
-					oldest->bytes);
-		if (err)
-			return err;
-		reader->bytes += oldest->bytes;
-		reader->finished++;
-	}
-	return 0;
-}
-
-/* Not before the disk can be read: until then, a file keeps what it has. */
-static int open_output(struct reader *reader, const char *output)
-{
-	if (!output)
-		return 0;
-	if (!strcmp(output, "-"))
-		reader->out = STDOUT_FILENO;
-	else
-		reader->out = open(output,
-				   O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-				   0666);
-	return reader->out < 0 ? fail(errno, "open %s", output) : 0;
-}
-
-/* Some file systems find out only now that there is no room. */
-static int close_output(struct reader *reader)
-{
-	if (reader->out > STDERR_FILENO && close(reader->out))
-		return fail(errno, "close the output");
-	return 0;
-}
-
-static int reader_start(struct reader *reader, const struct options *options)
-{
-	int err;
-
-	err = nvme_identify_namespace(reader->ctrl, options->nsid,
-				      &reader->ns);
-	if (!err)
-		err = set_range(reader, options->start, options->blocks);
-	if (!err)
-		err = set_transfer(reader, options->transfer);
-	if (!err)
-		err = nvme_create_io_queues(reader->ctrl, options->depth);
-	if (err)
-		return err;
-	reader->depth = reader->ctrl->io.entries - 1;
-	trim_slots(reader);
-	return alloc_slots(reader, options->memory);
-}
-
-static void report(const struct reader *reader)
-{
-	const struct nvme_ctrl *ctrl = reader->ctrl;
-	FILE *file = reader->out == STDOUT_FILENO ? stderr : stdout;
+	const struct nvme_ctrl *ctrl = line->ctrl;
+	FILE *file = line->file == STDOUT_FILENO ? stderr : stdout;
 
 	fprintf(file, "model: %s\n", ctrl->model);
 	fprintf(file, "serial: %s\n", ctrl->serial);
 	fprintf(file, "firmware: %s\n", ctrl->firmware);
-	fprintf(file, "namespace: %u\n", reader->ns.id);
+	fprintf(file, "namespace: %u\n", line->ns.id);
 	fprintf(file, "namespace blocks: %llu\n",
-		(unsigned long long)reader->ns.blocks);
-	fprintf(file, "block size: %u\n", reader->ns.block_size);
+		(unsigned long long)line->ns.blocks);
+	fprintf(file, "block size: %u\n", line->ns.block_size);
 	fprintf(file, "blocks: %llu\n",
-		(unsigned long long)reader->bytes / reader->ns.block_size);
-	fprintf(file, "bytes: %llu\n", (unsigned long long)reader->bytes);
-	fprintf(file, "commands: %llu\n", (unsigned long long)reader->finished);
+		(unsigned long long)line->bytes / line->ns.block_size);
+	fprintf(file, "bytes: %llu\n", (unsigned long long)line->bytes);
+	fprintf(file, "commands: %llu\n", (unsigned long long)line->finished);
 	fprintf(file, "addresses looked up: %lu\n", ctrl->dev->addresses);
-	fprintf(file, "lookups: %lu\n", ctrl->dev->lookups);
+	fprintf(file, "lookups: %lu\n", vfiodma_ctx_lookups(ctrl->dev->ctx));
 	fprintf(file, "physical runs: %lu\n", ctrl->dev->runs);
 }
 
 /*
  * Tear-down goes backwards: the controller is stopped before the memory that
- * commands were reading into is given back, also if a command failed and
- * others are still in flight.
+ * commands were using is given back, also if a command failed and others are
+ * still in flight. The memory of commands goes with the context.
  */
-static int read_disk(struct noiommu_device *dev, const struct options *options)
+static int move_blocks(struct device *dev, const struct options *options)
 {
 	struct nvme_ctrl ctrl;
-	struct reader reader = { .ctrl = &ctrl, .out = -1 };
-	int err, err2;
+	struct pipeline line = { .ctrl = &ctrl, .file = -1 };
+	int err = 0, err2;
 
-	err = nvme_open(&ctrl, dev, options->irq);
+	if (options->input)
+		err = pipeline_open_input(&line, options->input);
+	if (!err)
+		err = nvme_open(&ctrl, dev, options->irq);
 	if (err)
 		return err;
-	err = reader_start(&reader, options);
+	err = pipeline_start(&line, options);
 	if (!err)
-		err = open_output(&reader, options->output);
+		err = pipeline_open_output(&line, options->output);
 	if (!err)
-		err = reader_run(&reader);
+		err = pipeline_run(&line);
 	err2 = nvme_close(&ctrl);
 	err = err ? err : err2;
-	dma_memory_free(dev, &reader.memory);
-	free(reader.slots);
-	err2 = close_output(&reader);
+	free(line.slots);
+	err2 = pipeline_close_file(&line);
 	err = err ? err : err2;
 	if (!err)
-		report(&reader);
+		report(&line);
 	return err;
 }
 
 static int run(const struct options *options)
 {
-	struct noiommu_device dev;
+	struct vfiodma_ctx *ctx;
+	struct device dev;
 	int err;
 
-	if (nvme_check_class(options->bdf) ||
-	    noiommu_open(&dev, options->bdf))
+	if (nvme_check_class(options->bdf) || example_create(&ctx))
 		return EXIT_UNUSABLE;
-	err = read_disk(&dev, options);
-	noiommu_close(&dev);
+	if (example_open(&dev, ctx, options->bdf)) {
+		vfiodma_ctx_destroy(ctx);
+		return EXIT_UNUSABLE;
+	}
+	err = move_blocks(&dev, options);
+	vfiodma_device_close(dev.vfio);
+	vfiodma_ctx_destroy(ctx);
 	if (err == -ECANCELED)
 		return EXIT_LET_GO;
 	return err ? EXIT_FAILED : EXIT_OK;
@@ -427,15 +99,15 @@ static int run(const struct options *options)
 static const char usage_text[] =
 "Usage: noiommu-nvme [OPTION]... BDF\n"
 "Reads blocks of the NVMe disk at PCI address BDF (as in 0000:00:04.0), which\n"
-"is bound to vfio-pci and has no IOMMU.\n"
+"is bound to vfio-pci, or writes them.\n"
 "\n"
 "  -n, --nsid=N         namespace (1)\n"
-"  -s, --start=LBA      first block to read (0)\n"
+"  -s, --start=LBA      first block (0)\n"
 "  -b, --blocks=N       how many blocks (all that follow the first)\n"
-"  -t, --transfer=BYTES how much one command reads (as much as the controller\n"
+"  -t, --transfer=BYTES how much one command moves (as much as the controller\n"
 "                       and one page of PRP list allow, at most 2 MiB)\n"
 "  -d, --depth=N        commands in flight (16), as far as the queue has room\n"
-"  -m, --memory=KIND    read into: scattered  pages with an address each (the\n"
+"  -m, --memory=KIND    move by:   scattered  pages with an address each (the\n"
 "                                             default)\n"
 "                                  hugetlb    huge pages, which must have been\n"
 "                                             set aside (nr_hugepages)\n"
@@ -445,20 +117,24 @@ static const char usage_text[] =
 "  -o, --output=FILE    write what is read to FILE; - is standard output, and\n"
 "                       sends the report to standard error (no output: the data\n"
 "                       is read and dropped)\n"
+"  -w, --write=FILE     write FILE, whole blocks, to the disk from the first block\n"
+"                       on: what was there is lost\n"
+"  -y, --yes            it may be lost: without this, nothing is written\n"
 "  -v, --verbose        say on standard error what is being done\n"
 "  -h, --help           this text\n"
 "\n"
 "At the end, a report: one \"key: value\" a line.\n"
-"Needs CAP_SYS_RAWIO: the device can be told to write anywhere in memory.\n"
+"Without an IOMMU, needs CAP_SYS_RAWIO: the device can be told to write anywhere\n"
+"in memory.\n"
 "\n"
 "Exit status:\n"
-"  0  everything was read, and the controller shut down\n"
+"  0  everything was moved, and the controller shut down\n"
 "  1  something failed on the way\n"
 "  2  the command line is wrong\n"
 "  3  the device can not be used like this: it is not there, not NVMe, not\n"
-"     bound to vfio-pci, behind an IOMMU, or in use; the kernel lacks what it\n"
-"     takes; or a privilege is missing\n"
-"  4  the device was asked for, and let go before everything was read\n";
+"     bound to vfio-pci, or in use; the kernel lacks what it takes; or a\n"
+"     privilege is missing\n"
+"  4  the device was asked for, and let go before everything was moved\n";
 
 static int parse_number(const char *text, __u64 min, __u64 max, __u64 *number)
 {
@@ -477,12 +153,12 @@ static int parse_number(const char *text, __u64 min, __u64 max, __u64 *number)
 	return 0;
 }
 
-static int parse_memory(const char *text, enum dma_kind *kind)
+static int parse_memory(const char *text, bool *huge)
 {
 	if (!strcmp(text, "scattered"))
-		*kind = DMA_SCATTERED;
+		*huge = false;
 	else if (!strcmp(text, "hugetlb"))
-		*kind = DMA_HUGETLB;
+		*huge = true;
 	else
 		return refuse(EINVAL, "%s: neither scattered nor hugetlb",
 			      text);
@@ -504,13 +180,19 @@ static int parse_option(int option, const char *value, struct options *options)
 	case 'd':
 		return parse_number(value, 1, MAX_DEPTH, &options->depth);
 	case 'm':
-		return parse_memory(value, &options->memory);
+		return parse_memory(value, &options->huge);
 	case 'i':
 	case 'p':
 		options->irq = option == 'i';
 		return 0;
 	case 'o':
 		options->output = value;
+		return 0;
+	case 'w':
+		options->input = value;
+		return 0;
+	case 'y':
+		options->yes = true;
 		return 0;
 	case 'v':
 		verbose = true;
@@ -529,10 +211,25 @@ static int parse_device(int count, char **words, struct options *options)
 		return refuse(EINVAL,
 			      "%s: more than one device: start the program once for each",
 			      words[1]);
-	if (noiommu_parse_bdf(words[0], options->bdf))
+	if (example_parse_bdf(words[0], options->bdf))
 		return refuse(EINVAL,
 			      "%s: not the address of a PCI device, as 0000:00:04.0 is",
 			      words[0]);
+	return 0;
+}
+
+static int check_write(const struct options *options)
+{
+	if (options->yes && !options->input)
+		return refuse(EINVAL, "--yes: to what? It goes with --write");
+	if (!options->input)
+		return 0;
+	if (options->output || options->blocks)
+		return refuse(EINVAL,
+			      "--write: takes all of a file, and reads nothing: not with --blocks or --output");
+	if (!options->yes)
+		return refuse(EINVAL,
+			      "--write: what is on the disk there will be lost; if it may be, say --yes");
 	return 0;
 }
 
@@ -540,36 +237,6 @@ static int usage(void)
 {
 	fputs("Try 'noiommu-nvme --help'.\n", stderr);
 	return EXIT_USAGE;
-}
-
-/*
- * A file that is opened gets the lowest free number. If that was the standard
- * output's, what is printed would go to the file: to the device, that is. Without
- * standard error, messages are dropped; to write to standard output that is not
- * there stays an error.
- */
-static bool open_standard_files(void)
-{
-	int fd;
-
-	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		if (fcntl(fd, F_GETFD) < 0 &&
-		    open("/dev/null",
-			 fd == STDOUT_FILENO ? O_RDONLY : O_WRONLY) != fd)
-			return false;
-	return true;
-}
-
-/* What could not be printed must not look like success. */
-static int close_standard_files(int status)
-{
-	bool lost = ferror(stdout) || ferror(stderr);
-
-	errno = 0;
-	if (!fclose(stdout) && !lost)
-		return status;
-	fail(errno ? errno : EIO, "write what was to be printed");
-	return status == EXIT_OK ? EXIT_FAILED : status;
 }
 
 static int program(int argc, char **argv)
@@ -584,6 +251,8 @@ static int program(int argc, char **argv)
 		{ "irq", no_argument, NULL, 'i' },
 		{ "poll", no_argument, NULL, 'p' },
 		{ "output", required_argument, NULL, 'o' },
+		{ "write", required_argument, NULL, 'w' },
+		{ "yes", no_argument, NULL, 'y' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -591,7 +260,7 @@ static int program(int argc, char **argv)
 	struct options options = { .nsid = 1, .depth = DEFAULT_DEPTH };
 	int option;
 
-	while ((option = getopt_long(argc, argv, "n:s:b:t:d:m:ipo:vh",
+	while ((option = getopt_long(argc, argv, "n:s:b:t:d:m:ipo:w:yvh",
 				     long_options, NULL)) != -1) {
 		if (option == 'h') {
 			fputs(usage_text, stdout);
@@ -600,7 +269,8 @@ static int program(int argc, char **argv)
 		if (parse_option(option, optarg, &options))
 			return usage();
 	}
-	if (parse_device(argc - optind, argv + optind, &options))
+	if (check_write(&options) ||
+	    parse_device(argc - optind, argv + optind, &options))
 		return usage();
 	return run(&options);
 }
@@ -608,9 +278,9 @@ static int program(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	/* Without standard files there is no place to say why. */
-	if (!open_standard_files())
+	if (!example_open_standard_files())
 		return EXIT_FAILED;
 	/* If nobody reads the output, write() says so, and the device is stopped. */
 	signal(SIGPIPE, SIG_IGN);
-	return close_standard_files(program(argc, argv));
+	return example_close_standard_files(program(argc, argv));
 }

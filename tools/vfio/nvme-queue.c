@@ -9,94 +9,22 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "dma.h"
+#include "example.h"
 #include "nvme.h"
-#include "noiommu.h"
 
 #define COMMAND_TIMEOUT_MS	30000
 #define IRQ_SLICE_MS		1000
 #define POLL_SPINS		1000
 
-/*
- * A device is another observer of memory, and the CPU may let it see loads and
- * stores in another order than the program's. x86 does not, as far as a driver
- * can tell: there it is enough to hold the compiler back. arm64 does, and to a
- * device the barriers between CPUs (dmb ish) do not apply: it takes the outer
- * shareable ones. On riscv they have to name device input and output.
- */
-#if defined(__x86_64__)
-static void dma_barrier(void)
-{
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-}
-
-static void dma_read_barrier(void)
-{
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-}
-#elif defined(__aarch64__)
-static void dma_barrier(void)
-{
-	asm volatile("dmb osh" : : : "memory");
-}
-
-static void dma_read_barrier(void)
-{
-	asm volatile("dmb oshld" : : : "memory");
-}
-#elif defined(__riscv)
-static void dma_barrier(void)
-{
-	asm volatile("fence iorw, iorw" : : : "memory");
-}
-
-static void dma_read_barrier(void)
-{
-	asm volatile("fence ir, iorw" : : : "memory");
-}
-#else
-/* The full barrier between CPUs: check whether it orders accesses of devices. */
-static void dma_barrier(void)
-{
-	__sync_synchronize();
-}
-
-static void dma_read_barrier(void)
-{
-	__sync_synchronize();
-}
-#endif
-
-/*
- * Loads what the device may change. The load is one access, and a new one each
- * time: without the barrier, the compiler could use what a loop has loaded before.
- */
-#define READ_ONCE(x)					\
-({							\
-	asm volatile("" : : : "memory");		\
-	__atomic_load_n(&(x), __ATOMIC_RELAXED);	\
-})
-
 __u32 nvme_read32(struct nvme_ctrl *ctrl, unsigned int reg)
 {
-	__u32 *addr = (__u32 *)(ctrl->regs + reg);
-
-	return le32toh(READ_ONCE(*addr));
-}
-
-/*
- * Whatever was loaded or stored before is done when the device sees this: a
- * command is in its queue before the doorbell rings for it, and a completion
- * has been read before its entry is given back.
- */
-static void mmio_write(__u32 *addr, __u32 value)
-{
-	dma_barrier();
-	__atomic_store_n(addr, htole32(value), __ATOMIC_RELAXED);
+	return mmio_read32(ctrl->regs + reg);
 }
 
 void nvme_write32(struct nvme_ctrl *ctrl, unsigned int reg, __u32 value)
 {
-	mmio_write((__u32 *)(ctrl->regs + reg), value);
+	mmio_write32(ctrl->regs + reg, value);
 }
 
 /* Not every controller takes 64 bits in one access; two halves always work. */
@@ -127,7 +55,7 @@ void nvme_queue_submit(struct nvme_queue *queue,
 {
 	queue->sq[queue->tail] = *command;
 	queue->tail = (queue->tail + 1) % queue->entries;
-	mmio_write(queue->sq_doorbell, queue->tail);
+	mmio_write32(queue->sq_doorbell, queue->tail);
 }
 
 /*
@@ -154,7 +82,7 @@ static bool queue_take(struct nvme_queue *queue, struct nvme_completion *done)
 	queue->head = (queue->head + 1) % queue->entries;
 	if (!queue->head)
 		queue->phase ^= NVME_STATUS_PHASE;
-	mmio_write(queue->cq_doorbell, queue->head);
+	mmio_write32(queue->cq_doorbell, queue->head);
 	return true;
 }
 
@@ -183,7 +111,7 @@ static int wait_check(struct nvme_ctrl *ctrl, struct nvme_queue *queue)
 		return refuse(EIO,
 			      "the controller reports a fatal error (CSTS.CFS, CSTS is %#x)",
 			      csts);
-	return queue->id ? noiommu_check_request(ctrl->dev) : 0;
+	return queue->id ? example_check_request(ctrl->dev) : 0;
 }
 
 /*

@@ -1,34 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * As much of an NVMe controller as reading takes. Everything it is told about
- * memory is a physical address, and every piece of memory it is given fits
- * into one of its pages: so it does not matter how the pages are scattered.
+ * As much of an NVMe controller as reading and writing take. Every piece of memory
+ * it is given fits into one of its pages: so it does not matter how the pages are
+ * scattered.
  */
 #include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <sys/mman.h>
 
+#include "example.h"
 #include "nvme.h"
-#include "noiommu.h"
 
 #define NVME_PCI_CLASS		0x010802
 
-/* Opcodes: admin (5), and of the NVM command set */
+/* Opcodes of admin commands (5) */
 #define NVME_ADMIN_DELETE_SQ	0x00
 #define NVME_ADMIN_CREATE_SQ	0x01
 #define NVME_ADMIN_DELETE_CQ	0x04
 #define NVME_ADMIN_CREATE_CQ	0x05
-#define NVME_ADMIN_IDENTIFY	0x06
 #define NVME_ADMIN_SET_FEATURES	0x09
-#define NVME_CMD_READ		0x02
 
-#define NVME_IDENTIFY_NAMESPACE	0
-#define NVME_IDENTIFY_CTRL	1
-#define NVME_IDENTIFY_ACTIVE	2
-#define NVME_IDENTIFY_SIZE	4096
 #define NVME_FEATURE_QUEUES	7
 
 #define NVME_QUEUE_CONTIGUOUS	0x1	/* cdw11 of Create CQ and SQ */
@@ -37,23 +30,8 @@
 #define NVME_ADMIN_ENTRIES	8
 #define NVME_IO_QUEUE		1
 
-/* For a controller that says nothing, and for one that says too much */
+/* Until Identify has said more */
 #define SHUTDOWN_TIMEOUT_MS	10000
-#define MAX_SHUTDOWN_TIMEOUT_MS	60000
-
-/*
- * What the controller needs memory for besides the data. A queue must be
- * contiguous; one that fits a page is. So no queue is larger than a page, which
- * leaves room for 64 commands or more.
- */
-enum nvme_page {
-	PAGE_ADMIN_SQ,
-	PAGE_ADMIN_CQ,
-	PAGE_IO_SQ,
-	PAGE_IO_CQ,
-	PAGE_IDENTIFY,
-	NR_PAGES,
-};
 
 /*
  * How long CSTS.RDY may take to follow CC.EN: CAP.TO, or what CRTO says if there
@@ -115,14 +93,14 @@ static int ctrl_disable(struct nvme_ctrl *ctrl)
 	return 0;
 }
 
-static void *page_va(struct nvme_ctrl *ctrl, enum nvme_page page)
+void *nvme_page(struct nvme_ctrl *ctrl, enum nvme_page page)
 {
-	return ctrl->memory.va + page * ctrl->page_size;
+	return ctrl->memory + page * ctrl->page_size;
 }
 
-static __u64 page_address(struct nvme_ctrl *ctrl, enum nvme_page page)
+__u64 nvme_page_address(struct nvme_ctrl *ctrl, enum nvme_page page)
 {
-	return dma_address(&ctrl->memory, page * ctrl->page_size);
+	return vfiodma_addr(ctrl->dev->ctx, nvme_page(ctrl, page));
 }
 
 static int ctrl_enable(struct nvme_ctrl *ctrl)
@@ -132,8 +110,8 @@ static int ctrl_enable(struct nvme_ctrl *ctrl)
 	int err;
 
 	nvme_write32(ctrl, NVME_REG_AQA, entries << 16 | entries);
-	nvme_write64(ctrl, NVME_REG_ASQ, page_address(ctrl, PAGE_ADMIN_SQ));
-	nvme_write64(ctrl, NVME_REG_ACQ, page_address(ctrl, PAGE_ADMIN_CQ));
+	nvme_write64(ctrl, NVME_REG_ASQ, nvme_page_address(ctrl, PAGE_ADMIN_SQ));
+	nvme_write64(ctrl, NVME_REG_ACQ, nvme_page_address(ctrl, PAGE_ADMIN_CQ));
 	ctrl->enabled = true;
 	nvme_write32(ctrl, NVME_REG_CC,
 		     NVME_CC_EN | NVME_CC_MPS(page_shift) |
@@ -150,8 +128,8 @@ static int ctrl_enable(struct nvme_ctrl *ctrl)
 static void queue_init(struct nvme_ctrl *ctrl, struct nvme_queue *queue,
 		       unsigned int id, unsigned int entries)
 {
-	void *sq = page_va(ctrl, id ? PAGE_IO_SQ : PAGE_ADMIN_SQ);
-	void *cq = page_va(ctrl, id ? PAGE_IO_CQ : PAGE_ADMIN_CQ);
+	void *sq = nvme_page(ctrl, id ? PAGE_IO_SQ : PAGE_ADMIN_SQ);
+	void *cq = nvme_page(ctrl, id ? PAGE_IO_CQ : PAGE_ADMIN_CQ);
 	unsigned int stride = 4 << NVME_CAP_DSTRD(ctrl->cap);
 	char *doorbells = ctrl->regs + NVME_REG_DOORBELLS;
 
@@ -170,8 +148,8 @@ static void queue_init(struct nvme_ctrl *ctrl, struct nvme_queue *queue,
 }
 
 /* One at a time is enough for the admin queue. */
-static int admin_command(struct nvme_ctrl *ctrl, const char *what,
-			 const struct nvme_command *command)
+int nvme_admin_command(struct nvme_ctrl *ctrl, const char *what,
+		       const struct nvme_command *command)
 {
 	struct nvme_completion done;
 	int err;
@@ -179,137 +157,6 @@ static int admin_command(struct nvme_ctrl *ctrl, const char *what,
 	nvme_queue_submit(&ctrl->admin, command);
 	err = nvme_queue_wait(ctrl, &ctrl->admin, &done);
 	return err ? err : nvme_status(what, &done);
-}
-
-/* The answer is a page of its own: one PRP says where it goes. */
-static int identify(struct nvme_ctrl *ctrl, unsigned int what, __u32 nsid)
-{
-	struct nvme_command command = {
-		.opcode = NVME_ADMIN_IDENTIFY,
-		.nsid = htole32(nsid),
-		.prp1 = htole64(page_address(ctrl, PAGE_IDENTIFY)),
-		.cdw10 = htole32(what),
-	};
-
-	memset(page_va(ctrl, PAGE_IDENTIFY), 0, NVME_IDENTIFY_SIZE);
-	return admin_command(ctrl, "Identify", &command);
-}
-
-/* Strings in Identify are padded with blanks, not terminated. */
-static void copy_text(char *to, const char *from, size_t size)
-{
-	size_t i;
-
-	for (i = 0; i < size; i++)
-		to[i] = from[i] >= ' ' && from[i] <= '~' ? from[i] : '?';
-	while (size && to[size - 1] == ' ')
-		size--;
-	to[size] = '\0';
-}
-
-static __u32 get_le32(const char *data)
-{
-	__le32 value;
-
-	memcpy(&value, data, sizeof(value));
-	return le32toh(value);
-}
-
-/* RTD3E, in microseconds: how long shutting down may take */
-static __u64 shutdown_timeout_ms(__u32 rtd3e)
-{
-	__u64 timeout_ms = rtd3e / 1000;
-
-	if (timeout_ms < SHUTDOWN_TIMEOUT_MS)
-		return SHUTDOWN_TIMEOUT_MS;
-	if (timeout_ms > MAX_SHUTDOWN_TIMEOUT_MS)
-		return MAX_SHUTDOWN_TIMEOUT_MS;
-	return timeout_ms;
-}
-
-static int identify_ctrl(struct nvme_ctrl *ctrl)
-{
-	const char *data = page_va(ctrl, PAGE_IDENTIFY);
-	unsigned int mdts;
-	int err;
-
-	err = identify(ctrl, NVME_IDENTIFY_CTRL, 0);
-	if (err)
-		return err;
-	copy_text(ctrl->serial, data + 4, 20);
-	copy_text(ctrl->model, data + 24, 40);
-	copy_text(ctrl->firmware, data + 64, 8);
-	mdts = (__u8)data[77];
-	if (mdts && mdts < 32)
-		ctrl->max_transfer = (__u64)ctrl->page_size << mdts;
-	ctrl->shutdown_ms = shutdown_timeout_ms(get_le32(data + 88));
-	ctrl->namespaces = get_le32(data + 516);
-	note("%s, serial %s, at most %llu bytes a command", ctrl->model,
-	     ctrl->serial, (unsigned long long)ctrl->max_transfer);
-	return 0;
-}
-
-/* Of the LBA formats that a namespace could have, one is in use. */
-static __u32 lba_format(const char *data)
-{
-	unsigned int flbas = (__u8)data[26];
-
-	/* With more than 16 formats, the index has two more bits. */
-	if ((__u8)data[25] < 16)
-		flbas &= 0xf;
-	else
-		flbas = (flbas & 0xf) | (flbas >> 5 & 3) << 4;
-	return get_le32(data + 128 + 4 * flbas);
-}
-
-/* There may be fewer namespaces than numbers for them; the list is in order. */
-static int refuse_inactive(struct nvme_ctrl *ctrl, __u32 id)
-{
-	__u32 first = 0;
-
-	if (!identify(ctrl, NVME_IDENTIFY_ACTIVE, 0))
-		first = get_le32(page_va(ctrl, PAGE_IDENTIFY));
-	if (!first)
-		return refuse(ENODEV, "namespace %u: not active, nor is any other",
-			      id);
-	return refuse(ENODEV,
-		      "namespace %u: not active; the first that is has number %u",
-		      id, first);
-}
-
-int nvme_identify_namespace(struct nvme_ctrl *ctrl, __u32 id,
-			    struct nvme_namespace *ns)
-{
-	const char *data = page_va(ctrl, PAGE_IDENTIFY);
-	unsigned int format, shift;
-	__le64 blocks;
-	int err;
-
-	if (!id || id > ctrl->namespaces)
-		return refuse(EINVAL,
-			      "namespace %u: this controller's are 1 to %u",
-			      id, ctrl->namespaces);
-	err = identify(ctrl, NVME_IDENTIFY_NAMESPACE, id);
-	if (err)
-		return err;
-	memcpy(&blocks, data, sizeof(blocks));
-	format = lba_format(data);
-	shift = format >> 16 & 0xff;
-	if (!blocks)
-		return refuse_inactive(ctrl, id);
-	if (shift < 9 || shift > 24)
-		return refuse(EOPNOTSUPP,
-			      "namespace %u: blocks of 2^%u bytes are not supported",
-			      id, shift);
-	/* With metadata, the controller would write where nothing is mapped. */
-	if (format & 0xffff)
-		return refuse(EOPNOTSUPP,
-			      "namespace %u: blocks with %u bytes of metadata are not supported",
-			      id, format & 0xffff);
-	ns->id = id;
-	ns->blocks = le64toh(blocks);
-	ns->block_size = 1u << shift;
-	return 0;
 }
 
 /* The controller is to know how many queues there will be before the first. */
@@ -321,7 +168,7 @@ static int set_queue_count(struct nvme_ctrl *ctrl)
 		.cdw11 = htole32(0),	/* one of each, counted from 0 */
 	};
 
-	return admin_command(ctrl, "Set Features, number of queues", &command);
+	return nvme_admin_command(ctrl, "Set Features, number of queues", &command);
 }
 
 static int create_queue(struct nvme_ctrl *ctrl, bool completion)
@@ -329,7 +176,7 @@ static int create_queue(struct nvme_ctrl *ctrl, bool completion)
 	struct nvme_command command = {
 		.opcode = completion ? NVME_ADMIN_CREATE_CQ :
 				       NVME_ADMIN_CREATE_SQ,
-		.prp1 = htole64(page_address(ctrl, completion ? PAGE_IO_CQ :
+		.prp1 = htole64(nvme_page_address(ctrl, completion ? PAGE_IO_CQ :
 								PAGE_IO_SQ)),
 		.cdw10 = htole32((ctrl->io.entries - 1) << 16 | NVME_IO_QUEUE),
 	};
@@ -340,7 +187,7 @@ static int create_queue(struct nvme_ctrl *ctrl, bool completion)
 	else if (ctrl->irq >= 0)
 		flags |= NVME_QUEUE_INTERRUPTS;	/* by vector 0 */
 	command.cdw11 = htole32(flags);
-	return admin_command(ctrl, completion ? "Create I/O Completion Queue" :
+	return nvme_admin_command(ctrl, completion ? "Create I/O Completion Queue" :
 						"Create I/O Submission Queue",
 			     &command);
 }
@@ -353,7 +200,7 @@ static int delete_queue(struct nvme_ctrl *ctrl, bool completion)
 		.cdw10 = htole32(NVME_IO_QUEUE),
 	};
 
-	return admin_command(ctrl, completion ? "Delete I/O Completion Queue" :
+	return nvme_admin_command(ctrl, completion ? "Delete I/O Completion Queue" :
 						"Delete I/O Submission Queue",
 			     &command);
 }
@@ -392,21 +239,23 @@ int nvme_create_io_queues(struct nvme_ctrl *ctrl, unsigned int depth)
  * PRP1 is where the data begins. PRP2 is where it goes on, if there is one
  * page more; if there are several, where to find the list of them.
  */
-void nvme_submit_read(struct nvme_ctrl *ctrl, const struct nvme_namespace *ns,
-		      unsigned int cid, __u64 lba, __u32 blocks,
-		      __u64 prp1, __u64 prp2)
+void nvme_submit(struct nvme_ctrl *ctrl, const struct nvme_namespace *ns,
+		 unsigned int opcode, unsigned int cid, __u64 lba, __u32 blocks,
+		 __u64 prp1, __u64 prp2)
 {
 	struct nvme_command command = {
-		.opcode = NVME_CMD_READ,
+		.opcode = opcode,
 		.cid = htole16(cid),
 		.nsid = htole32(ns->id),
 		.prp1 = htole64(prp1),
 		.prp2 = htole64(prp2),
-		.cdw10 = htole32((__u32)lba),
-		.cdw11 = htole32(lba >> 32),
-		.cdw12 = htole32(blocks - 1),
 	};
 
+	if (opcode != NVME_CMD_FLUSH) {
+		command.cdw10 = htole32((__u32)lba);
+		command.cdw11 = htole32(lba >> 32);
+		command.cdw12 = htole32(blocks - 1);
+	}
 	nvme_queue_submit(&ctrl->io, &command);
 }
 
@@ -420,7 +269,7 @@ int nvme_check_class(const char *bdf)
 	unsigned int pci_class;
 	int err;
 
-	err = noiommu_pci_class(bdf, &pci_class);
+	err = example_pci_class(bdf, &pci_class);
 	if (err)
 		return err;
 	if (pci_class != NVME_PCI_CLASS)
@@ -466,30 +315,31 @@ static int read_capabilities(struct nvme_ctrl *ctrl)
  */
 static int ctrl_start(struct nvme_ctrl *ctrl, bool irq)
 {
+	void *memory;
 	int err;
 
 	err = read_capabilities(ctrl);
 	if (!err)
 		err = ctrl_disable(ctrl);
 	if (!err)
-		err = dma_memory_alloc(ctrl->dev, &ctrl->memory,
-				       NR_PAGES * ctrl->page_size,
-				       DMA_SCATTERED);
+		err = example_alloc(ctrl->dev, NR_PAGES * ctrl->page_size,
+				    VFIODMA_SCATTERED, &memory);
 	if (err)
 		return err;
+	ctrl->memory = memory;
 	queue_init(ctrl, &ctrl->admin, 0, NVME_ADMIN_ENTRIES);
 	if (irq)
-		err = noiommu_enable_msix(ctrl->dev, &ctrl->irq);
+		err = example_enable_msix(ctrl->dev, &ctrl->irq);
 	if (!err)
-		err = noiommu_set_bus_master(ctrl->dev, true);
+		err = example_set_master(ctrl->dev, true);
 	if (!err)
 		err = ctrl_enable(ctrl);
 	if (!err)
-		err = identify_ctrl(ctrl);
+		err = nvme_identify_ctrl(ctrl);
 	return err;
 }
 
-int nvme_open(struct nvme_ctrl *ctrl, struct noiommu_device *dev, bool irq)
+int nvme_open(struct nvme_ctrl *ctrl, struct device *dev, bool irq)
 {
 	void *regs;
 	int err;
@@ -499,11 +349,7 @@ int nvme_open(struct nvme_ctrl *ctrl, struct noiommu_device *dev, bool irq)
 		.irq = -1,
 		.shutdown_ms = SHUTDOWN_TIMEOUT_MS,
 	};
-	/* This turns the registers on, too. */
-	err = noiommu_set_bus_master(dev, false);
-	if (err)
-		return err;
-	err = noiommu_map_bar(dev, 0, &regs, &ctrl->regs_size);
+	err = example_map_bar(dev, 0, &regs, &ctrl->regs_size);
 	if (err)
 		return err;
 	ctrl->regs = regs;
@@ -560,12 +406,13 @@ int nvme_close(struct nvme_ctrl *ctrl)
 	 * Memory that it can still reach must not be freed. When the process
 	 * exits, the kernel turns bus mastering off before it unpins anything.
 	 */
-	if (noiommu_set_bus_master(ctrl->dev, false))
+	if (example_set_master(ctrl->dev, false))
 		exit(EXIT_FAILURE);
 
 	if (ctrl->irq >= 0)
-		noiommu_disable_msix(ctrl->dev, ctrl->irq);
-	munmap(ctrl->regs, ctrl->regs_size);
-	dma_memory_free(ctrl->dev, &ctrl->memory);
+		example_disable_msix(ctrl->dev, ctrl->irq);
+	vfiodma_region_unmap(ctrl->dev->vfio, ctrl->regs);
+	if (ctrl->memory)
+		vfiodma_free(ctrl->dev->ctx, ctrl->memory);
 	return err;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * As much of an NVMe controller as reading takes: one admin queue pair, one
- * I/O queue pair. Section numbers are those of the NVMe Base Specification 2.0.
+ * As much of an NVMe controller as reading and writing take: one admin queue pair,
+ * one I/O queue pair. Section numbers are those of the NVMe Base Specification 2.0.
  */
 #ifndef NVME_H
 #define NVME_H
@@ -10,10 +10,28 @@
 #include <stddef.h>
 #include <linux/types.h>
 
-#include "dma.h"
 #include "nvme-queue.h"
 
-struct noiommu_device;
+struct device;
+
+/* Opcodes of the NVM command set */
+#define NVME_CMD_FLUSH		0x00
+#define NVME_CMD_WRITE		0x01
+#define NVME_CMD_READ		0x02
+
+/*
+ * What the controller needs memory for besides the data. A queue must be
+ * contiguous; one that fits a page is. So no queue is larger than a page, which
+ * leaves room for 64 commands or more.
+ */
+enum nvme_page {
+	PAGE_ADMIN_SQ,
+	PAGE_ADMIN_CQ,
+	PAGE_IO_SQ,
+	PAGE_IO_CQ,
+	PAGE_IDENTIFY,
+	NR_PAGES,
+};
 
 /**
  * struct nvme_ctrl - a controller
@@ -37,12 +55,12 @@ struct noiommu_device;
  * @firmware: from Identify
  */
 struct nvme_ctrl {
-	struct noiommu_device *dev;
+	struct device *dev;
 	char *regs;
 	size_t regs_size;
 	__u64 cap;
 	size_t page_size;
-	struct dma_memory memory;
+	char *memory;
 	struct nvme_queue admin;
 	struct nvme_queue io;
 	int irq;
@@ -71,16 +89,26 @@ struct nvme_namespace {
 
 int nvme_check_class(const char *bdf);
 
-int nvme_open(struct nvme_ctrl *ctrl, struct noiommu_device *dev, bool irq);
+int nvme_open(struct nvme_ctrl *ctrl, struct device *dev, bool irq);
 int nvme_close(struct nvme_ctrl *ctrl);
 
+int nvme_create_io_queues(struct nvme_ctrl *ctrl, unsigned int depth);
+void nvme_submit(struct nvme_ctrl *ctrl, const struct nvme_namespace *ns,
+		 unsigned int opcode, unsigned int cid, __u64 lba, __u32 blocks,
+		 __u64 prp1, __u64 prp2);
+int nvme_wait_io(struct nvme_ctrl *ctrl, struct nvme_completion *done);
+
+/* nvme-identify.c */
+#define NVME_ADMIN_IDENTIFY	0x06
+
+int nvme_identify_ctrl(struct nvme_ctrl *ctrl);
 int nvme_identify_namespace(struct nvme_ctrl *ctrl, __u32 id,
 			    struct nvme_namespace *ns);
-int nvme_create_io_queues(struct nvme_ctrl *ctrl, unsigned int depth);
 
-void nvme_submit_read(struct nvme_ctrl *ctrl, const struct nvme_namespace *ns,
-		      unsigned int cid, __u64 lba, __u32 blocks,
-		      __u64 prp1, __u64 prp2);
-int nvme_wait_io(struct nvme_ctrl *ctrl, struct nvme_completion *done);
+/* For these two */
+void *nvme_page(struct nvme_ctrl *ctrl, enum nvme_page page);
+__u64 nvme_page_address(struct nvme_ctrl *ctrl, enum nvme_page page);
+int nvme_admin_command(struct nvme_ctrl *ctrl, const char *what,
+		       const struct nvme_command *command);
 
 #endif /* NVME_H */

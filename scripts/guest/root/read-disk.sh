@@ -7,7 +7,7 @@ result=0
 for options; do
 	echo "options: $options"
 	# shellcheck disable=SC2086
-	/job/noiommu-nvme $options --output /tmp/blocks "$NVME" || {
+	/job/noiommu-nvme $options --output /tmp/blocks "${NVME%% *}" || {
 		status=$?
 		echo "status: $status"
 		result=$status

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the parts of libvfiodma have in common.
+ *
+ *	ctx.c		contexts
+ *	sysfs.c		from the address of a device to its node
+ *	device.c	opening a device, and what it may do on the bus
+ *	region.c	its registers
+ *	irq.c		its interrupts
+ *	memory.c	allocation
+ *	map.c		mapping
+ *	lookup.c	asking the kernel for addresses
+ *	table.c		the table that answers without it
+ *	sg.c		the questions that it answers
+ */
+#ifndef INTERNAL_H
+#define INTERNAL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "table.h"
+#include "vfiodma.h"
+
+/**
+ * struct mapping - memory that devices can reach
+ * @prev: of all of the context
+ * @next: of all of the context
+ * @va: where it is, in whole pages
+ * @size: how many bytes
+ * @iova: where it is in the IOAS
+ * @allocated: vfiodma_alloc() gave it
+ */
+struct mapping {
+	struct mapping *prev;
+	struct mapping *next;
+	uintptr_t va;
+	size_t size;
+	uint64_t iova;
+	bool allocated;
+};
+
+/**
+ * struct vfiodma_ctx - an address space
+ * @table: where memory is to devices
+ * @lock: for all of the rest, and for who writes the table
+ * @iommufd: the iommufd
+ * @ioas_id: the IOAS in it
+ * @devices: how many are open
+ * @has_iommu: they are behind one
+ * @get_pa_size: the size of struct abi_ioas_get_pa that the kernel takes
+ * @lookups: calls that it has answered
+ * @mappings: the list of all
+ * @tree: all of them by address, see tsearch()
+ */
+struct vfiodma_ctx {
+	struct table table;
+	pthread_mutex_t lock;
+	int iommufd;
+	uint32_t ioas_id;
+	unsigned int devices;
+	bool has_iommu;
+	uint32_t get_pa_size;
+	unsigned long lookups;
+	struct mapping *mappings;
+	void *tree;
+};
+
+/**
+ * struct mapped_region - registers of a device, as memory
+ * @next: of all of the device
+ * @va: where it is
+ * @size: how many bytes
+ */
+struct mapped_region {
+	struct mapped_region *next;
+	void *va;
+	size_t size;
+};
+
+/**
+ * struct vfiodma_device - a device that is open
+ * @ctx: the context that it is attached to
+ * @lock: for @irqs, @regions, and the command register
+ * @fd: its cdev
+ * @request: eventfd, readable when it is asked for
+ * @flags: of struct vfio_device_info
+ * @has_iommu: it is behind one
+ * @attached: to the context's IOAS
+ * @irqs: a bit for each enum vfiodma_irq that is on
+ * @regions: those that are mapped, which keep the file open
+ */
+struct vfiodma_device {
+	struct vfiodma_ctx *ctx;
+	pthread_mutex_t lock;
+	int fd;
+	int request;
+	uint32_t flags;
+	bool has_iommu;
+	bool attached;
+	unsigned int irqs;
+	struct mapped_region *regions;
+};
+
+/* ctx.c */
+void ctx_lock(struct vfiodma_ctx *ctx);
+void ctx_unlock(struct vfiodma_ctx *ctx);
+
+/* sysfs.c */
+int sysfs_find_node(const char *bdf, char *path, size_t size);
+int sysfs_check_node(int fd, bool *has_iommu);
+
+/* irq.c */
+int irq_set(struct vfiodma_device *dev, unsigned int index, unsigned int first,
+	    unsigned int count, const int *eventfds);
+
+/* region.c */
+int region_set_command(struct vfiodma_device *dev, uint16_t clear, uint16_t set);
+void region_unmap_all(struct vfiodma_device *dev);
+
+/* map.c; under the context's lock */
+int map_enter(struct vfiodma_ctx *ctx);
+void map_leave(struct vfiodma_ctx *ctx);
+void map_drop(struct vfiodma_ctx *ctx, struct mapping *mapping);
+int map_add(struct vfiodma_ctx *ctx, void *va, size_t size, unsigned int flags,
+	    struct mapping **mapping_out);
+struct mapping *map_find(struct vfiodma_ctx *ctx, const void *va);
+
+/* memory.c */
+void memory_free(void *va, size_t size);
+
+/* lookup.c; under the context's lock */
+int lookup_probe(struct vfiodma_ctx *ctx);
+int lookup_fill(struct vfiodma_ctx *ctx, const struct mapping *mapping);
+
+#endif /* INTERNAL_H */

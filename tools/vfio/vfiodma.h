@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * libvfiodma - drivers in userspace, and the addresses that devices take
+ *
+ * A context is an iommufd with one address space. Devices are opened into it,
+ * memory is mapped into it, once for all of them, and vfiodma_addr() is then what
+ * to tell a device: the physical address where no IOMMU stands between the
+ * devices of the context and memory, the IOVA where one does. A driver that asks
+ * for no address that it does not need runs on either machine.
+ *
+ * The life of a driver, in order:
+ *
+ *	vfiodma_ctx_create()
+ *	vfiodma_device_open()		bound, attached, reset, off the bus
+ *	vfiodma_region_map()		its registers
+ *	vfiodma_alloc() or vfiodma_map()	memory, with its addresses
+ *	vfiodma_device_set_master(on)	now the device can do DMA
+ *	vfiodma_irq_set()		now it can interrupt
+ *	vfiodma_device_requested()	now and then: is the device to be let go?
+ *	(the device is stopped, by its own registers)
+ *	vfiodma_device_set_master(off)	now it can do no DMA
+ *	vfiodma_free() or vfiodma_unmap()
+ *	vfiodma_device_close()
+ *	vfiodma_ctx_destroy()
+ *
+ * Functions that return int give 0 or more, or a negative errno. Besides what
+ * each one names, there is -ENOMEM of the process's own memory, and whatever a
+ * system call ends in that should not. Nothing is printed, nothing exits, and
+ * nothing is kept outside of contexts: two of them know nothing of each other.
+ *
+ * Any thread may call any function, with these exceptions: nothing may use an
+ * object while it is destroyed or closed, and a lookup of an address in memory
+ * that is unmapped at the same time gives the address or VFIODMA_NO_ADDR. Lookups
+ * take no lock and wait for nobody.
+ */
+#ifndef VFIODMA_H
+#define VFIODMA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifdef __GNUC__
+#pragma GCC visibility push(default)
+#endif
+
+#define VFIODMA_VERSION_MAJOR	1
+#define VFIODMA_VERSION_MINOR	0
+
+/**
+ * define VFIODMA_NO_ADDR - what vfiodma_addr() gives for memory that is not mapped
+ */
+#define VFIODMA_NO_ADDR		UINT64_MAX
+
+struct vfiodma_ctx;
+struct vfiodma_device;
+
+/**
+ * vfiodma_version() - which version of the library this is
+ *
+ * Return: major and minor number, as in "1.0". Programs that were built with an
+ * older minor number of the same major one work.
+ */
+const char *vfiodma_version(void);
+
+/**
+ * vfiodma_ctx_create() - make an address space for devices
+ * @ctx_out: gets the context
+ *
+ * Return: 0, or -ENOSYS: this kernel has no iommufd (no /dev/iommu; perhaps
+ * modprobe iommufd); -EACCES, -EPERM: the file's mode or owner, or a sandbox;
+ * -EMFILE, -ENFILE: too many open files.
+ */
+int vfiodma_ctx_create(struct vfiodma_ctx **ctx_out);
+
+/**
+ * vfiodma_ctx_create_fd() - the same in an iommufd that is open already
+ * @iommufd: it; the context has its own copy, and an address space of its own
+ * @ctx_out: gets the context
+ *
+ * Return: 0, or -ENOSYS: @iommufd is not one; -EBADF: it is not open; -EMFILE.
+ */
+int vfiodma_ctx_create_fd(int iommufd, struct vfiodma_ctx **ctx_out);
+
+/**
+ * vfiodma_ctx_destroy() - unmap what is still mapped, and end the context
+ * @ctx: the context, or NULL
+ *
+ * Memory that vfiodma_alloc() gave goes with it, the caller's own stays.
+ *
+ * Return: 0, or -EBUSY: there are devices open in it, which could still reach the
+ * memory; nothing was done.
+ */
+int vfiodma_ctx_destroy(struct vfiodma_ctx *ctx);
+
+/**
+ * vfiodma_ctx_fd() - the iommufd, for ioctls that the library does not have
+ * @ctx: the context
+ *
+ * What is mapped in its address space by other means, the library does not know.
+ *
+ * Return: the descriptor, which stays the context's.
+ */
+int vfiodma_ctx_fd(const struct vfiodma_ctx *ctx);
+
+/**
+ * vfiodma_ctx_ioas() - the address space, likewise
+ * @ctx: the context
+ *
+ * Return: the id of the IOAS in the iommufd.
+ */
+uint32_t vfiodma_ctx_ioas(const struct vfiodma_ctx *ctx);
+
+/**
+ * vfiodma_ctx_lookups() - how often the kernel was asked for addresses
+ * @ctx: the context
+ *
+ * Return: the number of IOMMU_IOAS_GET_PA calls that were answered: one for each
+ * 512 pieces of memory, or, on a kernel without arrays of extents, as Linux 7.3
+ * is, one for each piece.
+ */
+unsigned long vfiodma_ctx_lookups(struct vfiodma_ctx *ctx);
+
+/**
+ * enum vfiodma_open_flags - how to open a device
+ * @VFIODMA_NO_RESET: leave it as it is: the caller stops it by its registers
+ *		      before it masters the bus
+ */
+enum vfiodma_open_flags {
+	VFIODMA_NO_RESET = 1 << 0,
+};
+
+/**
+ * vfiodma_device_open() - take a PCI device that vfio-pci has
+ * @ctx: the context that it gets its memory from
+ * @bdf: its address, "0000:00:04.0" or "00:04.0"
+ * @flags: of enum vfiodma_open_flags, or 0
+ * @dev_out: gets the device
+ *
+ * It is bound, attached and reset, has its registers on, does not master the bus,
+ * and holds its INTx line off. If it is the first device of the context, the
+ * addresses of what is mapped already become known.
+ *
+ * Return: 0, or
+ * -EINVAL: @bdf is no address, or @flags unknown;
+ * -ENODEV: there is no such PCI device;
+ * -EUNATCH: the device is not bound to vfio-pci;
+ * -ENOSYS: this kernel can not do it: VFIO has no cdev for the device, or iommufd
+ * no IOMMU_IOAS_GET_PA;
+ * -EACCES: the mode or owner of the cdev; -EPERM: no CAP_SYS_RAWIO, which a device
+ * without an IOMMU takes;
+ * -EBUSY: it is in use, by its cdev or its group;
+ * -EXDEV: the context has devices with an IOMMU and this has none, or the other way
+ * round: what the one takes for an address is none to the other. Use two contexts.
+ */
+int vfiodma_device_open(struct vfiodma_ctx *ctx, const char *bdf,
+			unsigned int flags, struct vfiodma_device **dev_out);
+
+/**
+ * vfiodma_device_open_fd() - the same of a cdev that is open already
+ * @ctx: the context that it gets its memory from
+ * @fd: the cdev, /dev/vfio/devices/..., not bound yet. The device has its own
+ *	copy; it is in use until the last one is closed, so close yours
+ * @flags: of enum vfiodma_open_flags, or 0
+ * @dev_out: gets the device
+ *
+ * Return: 0, or as vfiodma_device_open(); -EBADF: @fd is not open; -EINVAL: it is
+ * no cdev of VFIO; -EBUSY: it is bound already, by this file or another.
+ */
+int vfiodma_device_open_fd(struct vfiodma_ctx *ctx, int fd, unsigned int flags,
+			   struct vfiodma_device **dev_out);
+
+/**
+ * vfiodma_device_close() - give a device back
+ * @dev: the device, or NULL
+ *
+ * Takes it off the bus, detaches and closes it. The device should have been
+ * stopped by its own registers. With the last device of a context, addresses are
+ * no longer good: lookups give VFIODMA_NO_ADDR until another one is opened.
+ * Its regions are unmapped.
+ */
+void vfiodma_device_close(struct vfiodma_device *dev);
+
+/**
+ * vfiodma_device_fd() - the cdev, for ioctls that the library does not have
+ * @dev: the device
+ *
+ * Return: the descriptor, which stays the device's.
+ */
+int vfiodma_device_fd(const struct vfiodma_device *dev);
+
+/**
+ * vfiodma_device_has_iommu() - whether an IOMMU stands between it and memory
+ * @dev: the device
+ *
+ * Return: true if addresses are IOVAs, false if they are physical ones.
+ */
+bool vfiodma_device_has_iommu(const struct vfiodma_device *dev);
+
+/**
+ * vfiodma_device_has_reset() - whether it can be reset
+ * @dev: the device
+ *
+ * Return: false if it can not: then an earlier driver may have left it at work, and
+ * it has to be stopped by its registers before it masters the bus.
+ */
+bool vfiodma_device_has_reset(const struct vfiodma_device *dev);
+
+/**
+ * vfiodma_device_reset() - put it back to where it was when it was opened
+ * @dev: the device
+ *
+ * It does not master the bus afterwards. Interrupts stay set.
+ *
+ * Return: 0, or -EOPNOTSUPP: it has no reset; -EIO: it does not answer.
+ */
+int vfiodma_device_reset(struct vfiodma_device *dev);
+
+/**
+ * vfiodma_device_set_master() - let a device do DMA, or stop it from that
+ * @dev: the device
+ * @on: whether it may
+ *
+ * Return: 0, or -EIO: its configuration space can not be accessed, as it is gone
+ * or being reset. Off has failed then, and its memory must not be used for
+ * something else before the device is closed.
+ */
+int vfiodma_device_set_master(struct vfiodma_device *dev, bool on);
+
+/**
+ * vfiodma_device_request_fd() - who waits for the device
+ * @dev: the device
+ *
+ * Return: an eventfd, the device's, that is readable once somebody unbinds or
+ * removes the device; he waits until it is closed.
+ */
+int vfiodma_device_request_fd(const struct vfiodma_device *dev);
+
+/**
+ * vfiodma_device_requested() - whether somebody waits for the device
+ * @dev: the device
+ *
+ * Return: true if a driver is to stop and close it. It stays so.
+ */
+bool vfiodma_device_requested(const struct vfiodma_device *dev);
+
+/**
+ * enum vfiodma_region - a part of a PCI device; 1 to 5 are the other BARs
+ * @VFIODMA_BAR0: the first BAR
+ * @VFIODMA_ROM: the expansion ROM
+ * @VFIODMA_CONFIG: configuration space
+ */
+enum vfiodma_region {
+	VFIODMA_BAR0 = 0,
+	VFIODMA_ROM = 6,
+	VFIODMA_CONFIG = 7,
+};
+
+/**
+ * vfiodma_region_size() - how large a region is
+ * @dev: the device
+ * @region: of enum vfiodma_region
+ * @size: gets the bytes that it has, 0 if the device has no such region
+ *
+ * Return: 0, or -EINVAL: @region is no number of one.
+ */
+int vfiodma_region_size(struct vfiodma_device *dev, unsigned int region,
+			uint64_t *size);
+
+/**
+ * vfiodma_region_map() - registers as memory
+ * @dev: the device
+ * @region: of enum vfiodma_region
+ * @va: gets where it is
+ * @size: gets the bytes that it has; may be NULL
+ *
+ * Return: 0, or -EINVAL: @region is no number of one; -ENXIO: the device has no
+ * such region; -EOPNOTSUPP: it can only be read and written, by
+ * vfiodma_region_read() and vfiodma_region_write().
+ */
+int vfiodma_region_map(struct vfiodma_device *dev, unsigned int region,
+		       void **va, size_t *size);
+
+/**
+ * vfiodma_region_unmap() - undo vfiodma_region_map()
+ * @dev: the device
+ * @va: where it is
+ *
+ * Return: 0, or -ENOENT: no region of the device is there.
+ */
+int vfiodma_region_unmap(struct vfiodma_device *dev, void *va);
+
+/**
+ * vfiodma_region_read() - read of a region, as configuration space and ports are
+ * @dev: the device
+ * @region: of enum vfiodma_region
+ * @offset: where in it
+ * @data: gets what is there, in little endian; 1, 2, 4 or 8 bytes that are
+ *	  aligned are one access
+ * @size: how many bytes
+ *
+ * Return: 0, or -EINVAL: @region is no number of one, or has no such bytes; -EIO:
+ * the device does not answer.
+ */
+int vfiodma_region_read(struct vfiodma_device *dev, unsigned int region,
+			uint64_t offset, void *data, size_t size);
+
+/**
+ * vfiodma_region_write() - write to a region
+ * @dev: the device
+ * @region: of enum vfiodma_region
+ * @offset: where in it
+ * @data: what to write, in little endian
+ * @size: how many bytes
+ *
+ * To turn bus mastering on or off, call vfiodma_device_set_master().
+ *
+ * Return: as vfiodma_region_read().
+ */
+int vfiodma_region_write(struct vfiodma_device *dev, unsigned int region,
+			 uint64_t offset, const void *data, size_t size);
+
+/**
+ * enum vfiodma_irq - a kind of interrupts; a device can use one at a time
+ * @VFIODMA_INTX: the line, which is masked after each interrupt until
+ *		  vfiodma_irq_unmask()
+ * @VFIODMA_MSI: messages
+ * @VFIODMA_MSIX: messages, each of which has an address of its own
+ */
+enum vfiodma_irq {
+	VFIODMA_INTX = 0,
+	VFIODMA_MSI = 1,
+	VFIODMA_MSIX = 2,
+};
+
+/**
+ * vfiodma_irq_count() - how many vectors of a kind a device has
+ * @dev: the device
+ * @irq: which kind
+ *
+ * Return: the number, 0 if it has none of that kind, or -EINVAL: @irq is no kind.
+ */
+int vfiodma_irq_count(struct vfiodma_device *dev, enum vfiodma_irq irq);
+
+/**
+ * vfiodma_irq_set() - have interrupts add one to an eventfd each
+ * @dev: the device
+ * @irq: which kind
+ * @first: the first vector
+ * @count: how many
+ * @eventfds: an eventfd for each, the caller's, or -1 for a vector to turn off
+ *
+ * The first call for a kind turns it on, with as many vectors as it names. A later
+ * one can go beyond only with MSI-X, and only where the kernel can add vectors
+ * later; so name all that will be used the first time, if only with -1.
+ *
+ * Return: 0, or -EINVAL: the device has no such vectors, another kind is on, or
+ * the vectors are beyond those of the first call; -EBADF: an eventfd is not one;
+ * -ENOSPC: the machine has no vector left; -EBUSY: INTx, whose line is another
+ * driver's alone.
+ */
+int vfiodma_irq_set(struct vfiodma_device *dev, enum vfiodma_irq irq,
+		    unsigned int first, unsigned int count, const int *eventfds);
+
+/**
+ * vfiodma_irq_unmask() - let INTx interrupt again
+ * @dev: the device
+ *
+ * Return: 0, or -EINVAL: it is not on.
+ */
+int vfiodma_irq_unmask(struct vfiodma_device *dev);
+
+/**
+ * vfiodma_irq_disable() - turn all vectors of a kind off
+ * @dev: the device
+ * @irq: which kind
+ *
+ * Return: 0, also if they are off, or -EINVAL: @irq is no kind, or the device has
+ * none of it.
+ */
+int vfiodma_irq_disable(struct vfiodma_device *dev, enum vfiodma_irq irq);
+
+/**
+ * enum vfiodma_memory - kinds of memory
+ * @VFIODMA_SCATTERED: ordinary pages, which may lie anywhere
+ * @VFIODMA_HUGE_2M: huge pages of 2 MiB
+ * @VFIODMA_HUGE_1G: huge pages of 1 GiB
+ * @VFIODMA_CONTIGUOUS: one piece to the device, of whatever kind of page
+ */
+enum vfiodma_memory {
+	VFIODMA_SCATTERED,
+	VFIODMA_HUGE_2M,
+	VFIODMA_HUGE_1G,
+	VFIODMA_CONTIGUOUS,
+};
+
+/**
+ * vfiodma_alloc() - memory for devices, all zero
+ * @ctx: the context, with a device open
+ * @size: how many bytes; rounded up to whole pages of the kind
+ * @kind: of enum vfiodma_memory
+ * @va: gets where it is
+ *
+ * Return: 0, or
+ * -EINVAL: @size is 0, or @kind is none;
+ * -EOPNOTSUPP: this machine or kernel has no huge pages of that size;
+ * -ENOBUFS: for %VFIODMA_CONTIGUOUS, no piece that is large enough could be had:
+ * huge pages that are set aside help, up to the size of one;
+ * -ENOMEM: no memory, too few huge pages were set aside, or RLIMIT_MEMLOCK is
+ * exceeded, which counts what is mapped;
+ * or as vfiodma_map().
+ */
+int vfiodma_alloc(struct vfiodma_ctx *ctx, size_t size,
+		  enum vfiodma_memory kind, void **va);
+
+/**
+ * vfiodma_free() - unmap and free what vfiodma_alloc() gave
+ * @ctx: the context
+ * @va: where it is
+ *
+ * No device may use the memory any more: see vfiodma_unmap().
+ *
+ * Return: 0, or -ENOENT: it is not what vfiodma_alloc() gave.
+ */
+int vfiodma_free(struct vfiodma_ctx *ctx, void *va);
+
+/**
+ * enum vfiodma_map_flags - how to map memory
+ * @VFIODMA_READ_ONLY: devices only read it. An IOMMU sees to that; without one,
+ *		       nothing does
+ */
+enum vfiodma_map_flags {
+	VFIODMA_READ_ONLY = 1 << 0,
+};
+
+/**
+ * vfiodma_map() - give the caller's own memory to the devices of a context
+ * @ctx: the context, with a device open
+ * @va: where it is, at the beginning of a page
+ * @size: how many bytes, whole pages
+ * @flags: of enum vfiodma_map_flags, or 0
+ * @pieces: gets the pieces that it is to a device, in order, as far as there is
+ *	    room; each iov_base is an address for the device, no pointer. May be NULL
+ * @count: the room in @pieces; gets the number of pieces, which may be more than
+ *	   that. May be NULL
+ *
+ * The memory is pinned: it stays where it is until it is unmapped, or the last
+ * device of the context is closed. The process must not remove or replace it
+ * before that; where it does, the old pages stay the device's.
+ *
+ * Return: 0, or
+ * -EINVAL: @va or @size are no whole pages, or @flags unknown;
+ * -ENODEV: no device is open: there is nobody whose addresses these could be;
+ * -EEXIST: some of the memory is mapped already;
+ * -EFAULT: there is no memory there, it can not be written to, or not be pinned;
+ * -ERANGE: it lies beyond 2^48;
+ * -ENOMEM: no memory, or RLIMIT_MEMLOCK is exceeded;
+ * -EPERM: CAP_SYS_RAWIO has been dropped.
+ */
+int vfiodma_map(struct vfiodma_ctx *ctx, void *va, size_t size,
+		unsigned int flags, struct iovec *pieces, size_t *count);
+
+/**
+ * vfiodma_unmap() - take memory away from devices
+ * @ctx: the context
+ * @va: where it begins, as it was mapped: all of it goes
+ *
+ * It is no longer pinned. A device without an IOMMU can still reach it: the caller
+ * sees to it before that no device was left an address of it, and that no other
+ * thread is about to hand one out. Whoever looks it up from now on gets
+ * VFIODMA_NO_ADDR.
+ *
+ * Return: 0, or -ENOENT: nothing is mapped that begins there.
+ */
+int vfiodma_unmap(struct vfiodma_ctx *ctx, const void *va);
+
+/**
+ * vfiodma_addr() - what to tell a device
+ * @ctx: the context
+ * @va: any byte of memory that is mapped
+ *
+ * A look into a table, without a lock or a system call. Good as far as the end of
+ * the page, of 4 KiB unless it is known to be larger; vfiodma_sg() tells how it
+ * goes on.
+ *
+ * Return: the address, or VFIODMA_NO_ADDR: it is not mapped, or no device is open.
+ */
+uint64_t vfiodma_addr(const struct vfiodma_ctx *ctx, const void *va);
+
+/**
+ * vfiodma_sg() - a scatter list
+ * @ctx: the context
+ * @va: any byte of memory that is mapped
+ * @length: how many bytes, also across mappings that lie side by side
+ * @pieces: gets the pieces that this is to a device, in order; each iov_base is
+ *	    an address for the device, no pointer. NULL to count them
+ * @room: of @pieces
+ *
+ * A look into the same table as vfiodma_addr()'s for each page.
+ *
+ * Return: the number of pieces, or -ENOENT: some of it is not mapped, or no device
+ * is open; -ENOSPC: there are more than @room, of which the first are there.
+ */
+ssize_t vfiodma_sg(const struct vfiodma_ctx *ctx, const void *va, size_t length,
+		   struct iovec *pieces, size_t room);
+
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* VFIODMA_H */
