@@ -51,6 +51,7 @@ def suites(settings, run, debug, kunit, iommu, nullgroup, off):
         library("library-run", settings, run, "physical"),
         refusals("refusals-run", settings, run),
         write("write-run", settings, run),
+        ethernet("ethernet-run", settings, run),
         *noiommu(settings, run, "run", "noiommu", "lifetime", "device", "trace", "privilege",
                  "memory"),
         *noiommu(settings, iommu, "iommu", "mixed", "two_kinds", "extents", shape="mixed"),
@@ -196,6 +197,14 @@ def write(name, settings, kernel):
         return Job(program=ROOT / "write-disk.sh",
                    files={"noiommu-nvme": programs.noiommu_nvme(kernel)})
     return guest_suite(name, settings, kernel, make_job)
+
+
+def ethernet(name, settings, kernel):
+    """Frames from one port to another and back."""
+    def make_job():
+        return Job(program=ROOT / "ethernet.sh",
+                   files={"noiommu-eth": programs.tools_vfio(kernel) / "noiommu-eth"})
+    return guest_suite(name, settings, kernel, make_job, "net")
 
 
 def skips(name, settings, kernel):

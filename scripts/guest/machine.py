@@ -66,6 +66,12 @@ def edu(**where):
     return device("edu", dma_mask=0xffffffffffffffff, **where)
 
 
+def ethernet(number, **where):
+    """A port of a network, by Intel's 82574L. Nothing boots from it."""
+    return device("e1000e", netdev=f"port{number}", mac=f"52:54:00:00:00:0{number}", romfile="",
+                  **where)
+
+
 def port(name, slot, **options):
     """A PCIe root port, whose bus is called like it. QEMU does not bring a faster
     link up again after a reset if edu, which is no PCIe device, is behind it."""
@@ -94,6 +100,11 @@ SHAPES = {
     # No disk either: the host's takes its own time to answer, the firmware's
     # question already, and two runs would not be the same
     "diskless": Shape((edu(bus="pcie.0", addr="05.0"),), disks=0),
+
+    # Two ports of one network, where nobody else is
+    "net": Shape(
+        (*PLAIN, ethernet(0, bus="pcie.0", addr="06.0"), ethernet(1, bus="pcie.0", addr="07.0")),
+        options=("-netdev", "hubport,id=port0,hubid=0", "-netdev", "hubport,id=port1,hubid=0")),
 
     # A device that is unbound or reset while another processor uses it can crash
     # QEMU 7.2, by an access to a BAR that has just been moved

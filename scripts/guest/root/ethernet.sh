@@ -1,0 +1,41 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Frames from one port to the other and back by the userspace driver, as KTAP
+echo "KTAP version 1"
+echo 1..5
+number=0
+driver=/job/noiommu-eth
+frames=4000
+
+# $1 whether it is so, as a status, $2 what, $3 what was found instead
+result() {
+	number=$((number + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $number $2"
+	else
+		echo "$3" | sed "s/^/# /"
+		echo "not ok $number $2"
+	fi
+}
+
+for how in "" --irq; do
+	# shellcheck disable=SC2086
+	said=$($driver --count $frames $how $NIC 2>&1)
+	status=$?
+	[ $status = 0 ] && echo "$said" | grep -q "^frames: $frames$"
+	result $? "all frames come back ${how:-by polling}" "status $status: $said"
+done
+
+# Pages of 4 KiB have two frames each; hardly two pages lie side by side
+runs=$(echo "$said" | sed -n "s/^physical runs: //p")
+[ "${runs:-0}" -gt 150 ]
+result $? "from memory that is scattered" "$said"
+
+said=$($driver "${NIC%% *}" 2>&1)
+status=$?
+[ $status = 2 ] && echo "$said" | grep -q "two addresses"
+result $? "one port is not enough" "status $status: $said"
+said=$($driver "${NIC%% *}" "$NVME" 2>&1)
+status=$?
+[ $status = 3 ] && echo "$said" | grep -q "not an Ethernet controller"
+result $? "a disk is no port" "status $status: $said"
