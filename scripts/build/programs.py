@@ -45,6 +45,43 @@ def noiommu_nvme(kernel):
     return tools_vfio(kernel) / "noiommu-nvme"
 
 
+def installed_library(kernel):
+    """A fresh install of libvfiodma, by its own rules."""
+    library = tools_vfio(kernel)
+    prefix = library / "installed"
+    shutil.rmtree(prefix, ignore_errors=True)
+    with building(kernel):
+        make(kernel, library, "tools/vfio", "install libvfiodma", f"OUTPUT={library}/",
+             "DESTDIR=", f"prefix={prefix}", "install")
+    return prefix
+
+
+def tutorial(kernel):
+    """What a guest needs to run the first driver of the guide, which is built as its
+    reader would: {name: file}."""
+    prefix = installed_library(kernel)
+    program = prefix / "identify"
+    source = kernel.tree / "tools/vfio/vfiodma-identify.c"
+    with building(kernel):
+        step.run("build the guide's first driver", kernel.settings.work / "tutorial.log",
+                 ["sh", "-c", "cc $1 $(pkg-config --cflags --libs vfiodma) -o $2", "sh",
+                  str(source), str(program)],
+                 env={**kernel.environment(), "PKG_CONFIG_PATH": f"{prefix}/lib/pkgconfig"})
+    return {"identify": program, "libvfiodma.so.1": prefix / "lib/libvfiodma.so.1",
+            **runtime(program)}
+
+
+def runtime(program):
+    """The loader and libc of this machine, which a program here is linked with."""
+    said = subprocess.run(["ldd", str(program)], capture_output=True, text=True).stdout
+    words = said.split()
+    libc = [word for word in words if word.endswith("/libc.so.6")]
+    loader = [word for word in words if "/ld-linux" in word]
+    if not libc or not loader:
+        raise Failure(f"{program.name} is not linked with a libc: {said.strip()}")
+    return {"libc.so.6": libc[0], "loader": loader[0]}
+
+
 def library_test(kernel):
     """The test of libvfiodma with devices."""
     library = tools_vfio(kernel)

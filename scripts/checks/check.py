@@ -52,6 +52,7 @@ def suites(settings, run, debug, kunit, iommu, nullgroup, off):
         refusals("refusals-run", settings, run),
         write("write-run", settings, run),
         ethernet("ethernet-run", settings, run),
+        tutorial("tutorial-run", settings, run),
         *noiommu(settings, run, "run", "noiommu", "lifetime", "device", "trace", "privilege",
                  "memory"),
         *noiommu(settings, iommu, "iommu", "mixed", "two_kinds", "extents", shape="mixed"),
@@ -205,6 +206,13 @@ def ethernet(name, settings, kernel):
         return Job(program=ROOT / "ethernet.sh",
                    files={"noiommu-eth": programs.tools_vfio(kernel) / "noiommu-eth"})
     return guest_suite(name, settings, kernel, make_job, "net")
+
+
+def tutorial(name, settings, kernel):
+    """The first driver of the guide, built against an install of the library."""
+    def make_job():
+        return Job(program=ROOT / "tutorial.sh", files=programs.tutorial(kernel))
+    return guest_suite(name, settings, kernel, make_job)
 
 
 def skips(name, settings, kernel):

@@ -47,6 +47,7 @@ needed_for_check() {
 	file /usr/lib/python3/dist-packages/ply python3-ply
 	file /usr/lib/python3/dist-packages/git python3-git
 	file /usr/lib/python3/dist-packages/yaml python3-yaml
+	command pkg-config pkg-config
 	END
 }
 

@@ -34,6 +34,8 @@ ACCEPTED = (
              "of a library in userspace: the kernel does not have what it takes"),
     Accepted("PREFER_DEFINED_ATTRIBUTE_MACRO", "tools/vfio/",
              "userspace has no __printf(), and the library's users have no header of ours"),
+    Accepted("VOLATILE", "tools/vfio/vfiodma-identify.c",
+             "a first driver has registers and memory of a device, and no accessors"),
     Accepted("AVOID_EXTERNS", "tools/testing/selftests/vfio/lib/vfio_pci_driver.c",
              "every driver's ops are declared there, and nowhere else"),
     Accepted("SPACING", "tools/testing/selftests/iommu/iommufd_fail_nth.c",
