@@ -77,6 +77,9 @@ def list_rows(ours, peer):
 def call_rows(ours, peer):
     return [Row("one page, one call", peer.get("call/pagemap"), peer.get("call/get_pa"),
                 ours.get("call/get_pa"), 750),
+            *(Row(f"the same, by the library's table, {name}", peer.get("call/pagemap"),
+                  peer.get("call/get_pa"), ours.get(f"lookup/{kind}"), 20)
+              for name, (kind, _) in (("scattered", SCATTERED), ("hugetlb", HUGETLB))),
             Row("an ioctl that is refused", None, peer.get("call/refused"),
                 ours.get("call/refused"))]
 

@@ -16,6 +16,7 @@ def peer_values():
                    map=588, unmap=390, mlock=100, munlock=50, page_tables=8),
             **made("hugetlb2m", 64 * MIB, pagemap=24, page=1155, run=175, extents=None,
                    map=41, unmap=193, mlock=1, munlock=1),
+            "lookup/scattered": 18, "lookup/hugetlb2m": 14,
             "call/refused": 326, "call/get_pa": 977, "call/pagemap": 1909,
             "hugetlb1g": None, "first_dma/cold/started": 90000}
 

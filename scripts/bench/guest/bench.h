@@ -9,6 +9,7 @@
  *	list.c		the ways to the address list of a buffer
  *	cost.c		the figures for each kind and size of buffer
  *	edu.c		from open() to the first DMA
+ *	library.c	lookups in libvfiodma
  *	parallel.c	lookups by several threads, by the clock
  *	profile.c	lookups for the host to follow
  */
@@ -155,10 +156,11 @@ void list_compare(const struct list *list, const struct list *other,
 void list_check_kind(const struct list *list, enum kind kind, size_t size);
 __u64 pagemap_address(const void *va);
 
-/* cost.c, edu.c, parallel.c, profile.c */
+/* cost.c, edu.c, library.c, parallel.c, profile.c */
 void cost_of_calls(struct device *dev);
 void cost_of_buffers(struct device *dev, size_t largest);
 void first_dma(const char *bdf);
+void cost_of_library(const char *bdf);
 void parallel(struct device *dev);
 void profile(struct device *dev);
 

@@ -44,6 +44,7 @@ int main(int argc, char **argv)
 		profile(&dev);
 	} else {
 		first_dma(bdf);
+		cost_of_library(bdf);
 		device_start(&dev);
 		cost_of_calls(&dev);
 		cost_of_buffers(&dev, largest);
