@@ -106,7 +106,8 @@ class Stock:
         for kind in ("image", "base", "binary", "modules"):
             name = f"linux-{kind}-{self.release}"
             if name in known or name + self.suffix in known:
-                root.run(f"fetch {name}", "sh", "-c", f"cd /tmp && apt-get download {name}{self.suffix}")
+                root.run(f"fetch {name}", "sh", "-c",
+                         f"cd /tmp && apt-get download {name}{self.suffix}")
                 deb, = (root.folder / "tmp").glob(f"{name}_*.deb")
                 subprocess.run(["dpkg-deb", "-x", str(deb), str(fresh)], check=True)
                 deb.unlink()
