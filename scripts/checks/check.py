@@ -5,6 +5,7 @@ document."""
 import dataclasses
 import subprocess
 import sys
+import traceback
 
 from base import bases
 from base.aptsource import NotOffered
@@ -326,5 +327,7 @@ def document_of(suite):
         text = ktap.document([(suite.name, failure.report())])
     except subprocess.TimeoutExpired as late:
         text = ktap.document([(suite.name, str(late))])
+    except Exception:   # a fault of these tools, which must not take the other results along
+        text = ktap.document([(suite.name, traceback.format_exc())])
     lost = vm.LOST.pop(suite.name, "")
     return text + "".join(f"# a guest was lost: {line}\n" for line in lost.splitlines())

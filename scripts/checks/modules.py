@@ -3,6 +3,7 @@
 built in a root of the kernel's suite, loaded, and used."""
 
 import functools
+import threading
 
 from base import bases
 from build import programs
@@ -57,9 +58,20 @@ def mixed(kernel):
 
 
 def several(kernel, **runs):
-    built = functools.lru_cache(kernel.build)   # once, whichever suite comes first
+    built = once(kernel.build)
     return [suite(f"modules-{what}-{kernel.name}", kernel, run, built)
             for what, run in runs.items()]
+
+
+def once(function):
+    """The same function, which runs one time: suites run beside each other, and who comes
+    second waits for the first and has its answer."""
+    lock, cached = threading.Lock(), functools.lru_cache(function)
+
+    def call():
+        with lock:
+            return cached()
+    return call
 
 
 def suite(name, kernel, run, built):

@@ -99,6 +99,12 @@ class Suites(FolderTest):
         self.assertEqual(check.document_of(suite), ktap.document([("a", "error: cannot build")]))
         suite.run.assert_not_called()
 
+    def test_a_fault_of_the_tools_is_a_failure_that_shows_where(self):
+        text = self.result(FileNotFoundError("no such module"))
+        self.assertIn("not ok", text)
+        self.assertIn("Traceback", text)
+        self.assertIn("no such module", text)
+
     def test_a_lost_boot_is_in_the_results(self):
         suite = check.Suite("a", lambda: ktap.document([("x", "")]))
         with mock.patch.dict(check.vm.LOST, {"a": "why\ntrace", "b": "other"}):
