@@ -310,7 +310,8 @@ def guest_suite(name, settings, kernel, make_job, shape="plain", limit=LIMIT):
                            shape=shape)
         progress.clear()
         return ktap.of_program(name, result.output.decode(errors="replace").replace("\r", ""),
-                               result.status, result.trouble(counts))
+                               result.status, result.trouble(counts)
+                               or (races.unwatched(result.log_text()) if counts else ""))
     return Suite(name, run, kernel, settings.work / f"{name}.log")
 
 

@@ -30,6 +30,11 @@ def concerns(kernel):
     return counts
 
 
+def unwatched(log):
+    """Why no report means nothing, or ''."""
+    return "" if "kcsan: enabled" in log else "the kernel did not watch for races"
+
+
 def functions(out):
     """The names of the functions in our object files."""
     files = [str(path) for pattern in OBJECTS for path in out.glob(pattern)

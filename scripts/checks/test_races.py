@@ -57,6 +57,10 @@ class Races(unittest.TestCase):
         self.assertEqual(len(accesses), 1)
         self.assertTrue(races.is_ours(accesses, OURS))
 
+    def test_a_kernel_that_does_not_watch_is_no_proof(self):
+        self.assertEqual(races.unwatched("[    0.1] kcsan: enabled early\n"), "")
+        self.assertTrue(races.unwatched("[    0.1] kcsan: strict mode configured\n"))
+
     def test_other_kinds_of_reports_always_count(self):
         log = "[    1.000000] UBSAN: shift-out-of-bounds in x.c:1:2\n"
         (report,) = splat.find(log)
