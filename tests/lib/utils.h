@@ -196,6 +196,18 @@ static inline int get_pa_checked(int iommufd, struct iommu_ioas_get_pa *args)
 	return 0;
 }
 
+static inline void get_pa_init(struct iommu_ioas_get_pa *args, u32 size,
+			       u32 ioas_id, u64 iova, u64 length)
+{
+	/* The struct may have grown since, and its padding is compared too */
+	memset(args, 0, sizeof(*args));
+	args->size = size;
+	args->ioas_id = ioas_id;
+	args->iova = iova;
+	args->length = length;
+	args->out_phys = 0xdeadbeefdeadbeefULL;
+}
+
 /*
  * @length: in: the most bytes to look at, 0 for no limit; out: length of the
  *          physically contiguous run that starts at @iova
@@ -209,14 +221,7 @@ static inline int ioas_get_pa(int iommufd, u32 ioas_id, u64 iova, u64 *length,
 	struct iommu_ioas_get_pa args;
 	int ret;
 
-	/* The struct may have grown since, and its padding is compared too */
-	memset(&args, 0, sizeof(args));
-	args.size = GET_PA_SIZE;
-	args.ioas_id = ioas_id;
-	args.iova = iova;
-	args.length = *length;
-	args.out_phys = 0xdeadbeefdeadbeefULL;
-
+	get_pa_init(&args, GET_PA_SIZE, ioas_id, iova, *length);
 	ret = get_pa_checked(iommufd, &args);
 	if (!ret) {
 		*length = args.length;
@@ -242,12 +247,7 @@ static inline int ioas_get_extents(int iommufd, u32 ioas_id, u64 iova,
 	struct iommu_ioas_get_pa args;
 	int ret;
 
-	memset(&args, 0, sizeof(args));
-	args.size = GET_PA_EXTENTS_SIZE;
-	args.ioas_id = ioas_id;
-	args.iova = iova;
-	args.length = *length;
-	args.out_phys = 0xdeadbeefdeadbeefULL;
+	get_pa_init(&args, GET_PA_EXTENTS_SIZE, ioas_id, iova, *length);
 	args.num_extents = *nr;
 	args.extents_uptr = (uintptr_t)extents;
 

@@ -445,6 +445,27 @@ static bool model_length_ok(u64 address, u64 length)
 	return length && length <= UINT64_MAX - page_size - offset;
 }
 
+/* What a mapping has to fulfil whatever it maps, and where it goes */
+static int model_map_target(struct m_ictx *ictx, u32 ioas_id, u64 length, u32 flags,
+			    u64 iova, struct m_ioas **ioas)
+{
+	struct m_object *obj;
+
+	if (flags & ~MODEL_MAP_FLAGS)
+		return -EOPNOTSUPP;
+	if (iova == UINT64_MAX || length == UINT64_MAX)
+		return -EOVERFLOW;
+	if (model_map_flags(flags))
+		return -EINVAL;
+
+	obj = model_get(ictx, ioas_id, M_IOAS);
+	if (!obj)
+		return -ENOENT;
+
+	*ioas = obj->ioas;
+	return 0;
+}
+
 int model_map(struct m_ictx *ictx, u32 ioas_id, u64 address,
 	      u64 length, u32 flags, u64 *iova)
 {
@@ -453,18 +474,12 @@ int model_map(struct m_ictx *ictx, u32 ioas_id, u64 address,
 		.src.address = address,
 		.src.writable = flags & IOMMU_IOAS_MAP_WRITEABLE,
 	};
-	struct m_object *obj;
+	struct m_ioas *ioas;
+	int ret;
 
-	if (flags & ~MODEL_MAP_FLAGS)
-		return -EOPNOTSUPP;
-	if (*iova == UINT64_MAX || length == UINT64_MAX)
-		return -EOVERFLOW;
-	if (model_map_flags(flags))
-		return -EINVAL;
-
-	obj = model_get(ictx, ioas_id, M_IOAS);
-	if (!obj)
-		return -ENOENT;
+	ret = model_map_target(ictx, ioas_id, length, flags, *iova, &ioas);
+	if (ret)
+		return ret;
 	if (!HAS_FILES && !model_length_ok(address, length))
 		return -EINVAL;
 	if (address + length < address)
@@ -472,7 +487,7 @@ int model_map(struct m_ictx *ictx, u32 ioas_id, u64 address,
 	if (!model_length_ok(address, length))
 		return -EINVAL;
 
-	return model_map_areas(obj->ioas, &area, 1, length, flags, iova);
+	return model_map_areas(ioas, &area, 1, length, flags, iova);
 }
 
 int model_map_file(struct m_ictx *ictx, u32 ioas_id,
@@ -485,18 +500,12 @@ int model_map_file(struct m_ictx *ictx, u32 ioas_id,
 		.src.file = file,
 		.src.writable = flags & IOMMU_IOAS_MAP_WRITEABLE,
 	};
-	struct m_object *obj;
+	struct m_ioas *ioas;
+	int ret;
 
-	if (flags & ~MODEL_MAP_FLAGS)
-		return -EOPNOTSUPP;
-	if (*iova == UINT64_MAX || length == UINT64_MAX)
-		return -EOVERFLOW;
-	if (model_map_flags(flags))
-		return -EINVAL;
-
-	obj = model_get(ictx, ioas_id, M_IOAS);
-	if (!obj)
-		return -ENOENT;
+	ret = model_map_target(ictx, ioas_id, length, flags, *iova, &ioas);
+	if (ret)
+		return ret;
 	if (!length)
 		return -EINVAL;
 	if (start + (length - 1) < start)
@@ -506,7 +515,7 @@ int model_map_file(struct m_ictx *ictx, u32 ioas_id,
 	if (!file->size || !model_length_ok(start, length))
 		return -EINVAL;
 
-	return model_map_areas(obj->ioas, &area, 1, length, flags, iova);
+	return model_map_areas(ioas, &area, 1, length, flags, iova);
 }
 
 /*
