@@ -185,11 +185,14 @@ def library(name, settings, kernel, kind, shape="plain"):
     return guest_suite(name, settings, kernel, make_job, shape)
 
 
+KTAP = {"ktap.sh": ROOT / "ktap.sh"}   # for scripts that are tests
+
+
 def refusals(name, settings, kernel):
     """What the driver says of devices that it cannot drive."""
     def make_job():
         return Job(program=ROOT / "refusals.sh",
-                   files={"noiommu-nvme": programs.noiommu_nvme(kernel)})
+                   files={**KTAP, "noiommu-nvme": programs.noiommu_nvme(kernel)})
     return guest_suite(name, settings, kernel, make_job, "single")
 
 
@@ -197,7 +200,7 @@ def write(name, settings, kernel):
     """What the driver writes to the disk, and what not."""
     def make_job():
         return Job(program=ROOT / "write-disk.sh",
-                   files={"noiommu-nvme": programs.noiommu_nvme(kernel)})
+                   files={**KTAP, "noiommu-nvme": programs.noiommu_nvme(kernel)})
     return guest_suite(name, settings, kernel, make_job)
 
 
@@ -205,7 +208,7 @@ def ethernet(name, settings, kernel):
     """Frames from one port to another and back."""
     def make_job():
         return Job(program=ROOT / "ethernet.sh",
-                   files={"noiommu-eth": programs.tools_vfio(kernel) / "noiommu-eth"})
+                   files={**KTAP, "noiommu-eth": programs.tools_vfio(kernel) / "noiommu-eth"})
     return guest_suite(name, settings, kernel, make_job, "net")
 
 

@@ -15,7 +15,7 @@ from common import step
 from common.ui import Failure, Progress
 from guest import accel, disk, diskread, guest, machine, vm
 from guest.initramfs import ROOT
-from packages import deb
+from packages import deb, root as debian_root
 
 NAME = "deb"
 PACKAGES = "initramfs-tools,kmod"
@@ -27,8 +27,8 @@ APPEND = "root=/dev/vda rw init=/job/init"
 
 def suite(settings, run_kernel):
     """KTAP of the whole way. `run_kernel` is there to build the driver with."""
-    if os.getuid():
-        return ktap.skipped(NAME, "a Debian root can only be made by root")
+    if problem := debian_root.problem():
+        return ktap.skipped(NAME, problem)
     packages = deb.Packages(settings, settings.work / "deb-trial")
     packages.configure(user_config(settings))
     image = packages.build(kernel.Kernel(settings, "debian").set.objects)[0]

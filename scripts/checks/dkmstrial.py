@@ -22,8 +22,8 @@ ROOT_SIZE = 6 << 30
 
 def suite(settings, run_kernel):
     """KTAP of the whole way."""
-    if not root.possible():
-        return ktap.skipped(NAME, "a Debian root can only be made by root")
+    if problem := root.problem():
+        return ktap.skipped(NAME, problem)
     package = dkmsdeb.build(settings)
     pristine = Root(settings, SUITE).ensure()
     with tempfile.TemporaryDirectory(dir=settings.build, prefix="dkms.") as scratch:

@@ -76,8 +76,8 @@ def once(function):
 
 def suite(name, kernel, run, built):
     def document():
-        if not root.possible():
-            return ktap.skipped(name, "a Debian root can only be made by root")
+        if problem := root.problem():
+            return ktap.skipped(name, problem)
         return run(name, kernel, built())
     return Suite(name, document, kernel.kernel, kernel.settings.work / f"{name}.log")
 

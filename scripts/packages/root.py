@@ -23,8 +23,9 @@ OLD = 6 * 3600   # seconds after which the archive is asked again
 ENTER = 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"'
 
 
-def possible():
-    return os.getuid() == 0
+def problem():
+    """Why none can be made here, or ''."""
+    return "a Debian root can only be made by root" if os.getuid() else ""
 
 
 class Root:

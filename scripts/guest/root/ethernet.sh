@@ -3,20 +3,9 @@
 # Frames from one port to the other and back by the userspace driver, as KTAP
 echo "KTAP version 1"
 echo 1..5
-number=0
+. /job/ktap.sh
 driver=/job/noiommu-eth
 frames=4000
-
-# $1 whether it is so, as a status, $2 what, $3 what was found instead
-result() {
-	number=$((number + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $number $2"
-	else
-		echo "$3" | sed "s/^/# /"
-		echo "not ok $number $2"
-	fi
-}
 
 for how in "" --irq; do
 	# shellcheck disable=SC2086

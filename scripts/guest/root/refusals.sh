@@ -4,22 +4,11 @@
 # longer, as KTAP: each reason has a message of its own, and an exit status.
 echo "KTAP version 1"
 echo 1..31
-number=0
+. /job/ktap.sh
 driver=/job/noiommu-nvme
 bus=/sys/bus/pci
 cd /tmp || exit
 mkfifo pipe
-
-# $1 whether it is so, as a status, $2 what, $3 what was found instead
-result() {
-	number=$((number + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $number $2"
-	else
-		echo "$3" | sed "s/^/# /"
-		echo "not ok $number $2"
-	fi
-}
 
 # $1 status and $2 words expected, $3 what this is, $4 and $5 what came
 compare() {

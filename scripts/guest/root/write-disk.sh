@@ -5,20 +5,9 @@
 # disk forgets it with the machine.
 echo "KTAP version 1"
 echo 1..7
-number=0
+. /job/ktap.sh
 driver=/job/noiommu-nvme
 cd /tmp || exit
-
-# $1 whether it is so, as a status, $2 what, $3 what was found instead
-result() {
-	number=$((number + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $number $2"
-	else
-		echo "$3" | sed "s/^/# /"
-		echo "not ok $number $2"
-	fi
-}
 
 # sha256 of so many blocks, $2, of the disk from block $1 on
 sum_of() {
