@@ -23,7 +23,8 @@ def packed(kernel, collection):
     with programs.building(kernel):
         headers = programs.install_headers(kernel)
         install(kernel, collection, folder,
-                ["-C", str(kernel.tree / "tools/testing/selftests"), f"OUTPUT={folder}-build",
+                ["-C", str(kernel.tree / "tools/testing/selftests"),
+                 f"O={programs.built(kernel, 'selftests')}",
                  f"KHDR_INCLUDES=-isystem {headers}/include", "FORCE_TARGETS=1"])
         return archive(folder)
 

@@ -158,12 +158,12 @@ TEST_F(noiommu_args, size)
 	/* What is no part of the struct is neither looked at nor written */
 	a = self->valid;
 	a.args.size = GET_PA_SIZE;
-	a.args.__reserved2 = 1;
+	a.args.dev_id = 1;
 	ASSERT_EQ(0, get_pa_raw(self->b.iommufd, &a));
 	ASSERT_EQ(self->expected[0].phys, a.args.out_phys);
 	ASSERT_EQ(self->expected[0].length, a.args.length);
 	ASSERT_EQ(ARRAY_ROOM, a.args.num_extents);
-	ASSERT_EQ(1, a.args.__reserved2);
+	ASSERT_EQ(1, a.args.dev_id);
 	ASSERT_EQ((uintptr_t)self->array, a.args.extents_uptr);
 	ASSERT_TRUE(bytes_untouched(self->array, self->array_end));
 
@@ -264,14 +264,16 @@ TEST_F(noiommu_args, reserved)
 		for (bit = 0; bit < 32; bit++) {
 			a = self->valid;
 			a.args.flags = 1U << bit;
-			ASSERT_EQ(-EOPNOTSUPP, get_pa_raw(self->b.iommufd, &a));
+			if (a.args.flags != IOMMU_IOAS_GET_PA_DEVICE)
+				ASSERT_EQ(-EOPNOTSUPP,
+					  get_pa_raw(self->b.iommufd, &a));
 
 			a = self->valid;
 			a.args.__reserved = 1U << bit;
 			ASSERT_EQ(-EOPNOTSUPP, get_pa_raw(self->b.iommufd, &a));
 
 			a = self->valid;
-			a.args.__reserved2 = 1U << bit;
+			a.args.dev_id = 1U << bit;
 			ASSERT_EQ(-EOPNOTSUPP, get_pa_raw(self->b.iommufd, &a));
 		}
 	}
@@ -295,6 +297,36 @@ TEST_F(noiommu_args, bad_ioas)
 	}
 
 	ASSERT_TRUE(bytes_untouched(self->array, self->array_end));
+}
+
+TEST_F(noiommu_args, bad_device)
+{
+	u32 ids[] = {
+		0, UINT32_MAX, self->b.ioas_id, self->hwpt_id,
+		self->b.dev_id + 1000,
+	};
+	union get_pa_args a;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(ids); i++) {
+		a = self->valid;
+		a.args.flags = IOMMU_IOAS_GET_PA_DEVICE;
+		a.args.dev_id = ids[i];
+		ASSERT_EQ(-ENOENT, get_pa_raw(self->b.iommufd, &a));
+	}
+	ASSERT_TRUE(bytes_untouched(self->array, self->array_end));
+
+	/* A short struct has none to tell */
+	a.args.size = GET_PA_SIZE;
+	a.args.dev_id = self->b.dev_id;
+	ASSERT_EQ(-ENOENT, get_pa_raw(self->b.iommufd, &a));
+
+	/* Here the device sees what the CPU does */
+	a = self->valid;
+	a.args.flags = IOMMU_IOAS_GET_PA_DEVICE;
+	a.args.dev_id = self->b.dev_id;
+	ASSERT_EQ(0, get_pa_raw(self->b.iommufd, &a));
+	ASSERT_EQ(self->expected[0].phys, a.args.out_phys);
 }
 
 TEST_F(noiommu_args, needs_capability)

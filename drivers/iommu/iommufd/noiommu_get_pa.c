@@ -18,7 +18,9 @@
  * bounded by the table items to visit and by the extents to keep, each of which
  * finds area and domain anew. What a step found is copied to the user between
  * two of them, with no lock held. Only the last extent stays behind, for the
- * next step may find more of it.
+ * next step may find more of it. It is then too that addresses become those which
+ * a device sees, where the caller asks for that. What has to be cut for it is
+ * found once more by the next step.
  */
 #include <linux/build_bug.h>
 #include <linux/capability.h>
@@ -46,8 +48,11 @@ struct pa_lookup {
 	unsigned long iova;      /* of the first byte */
 	unsigned long last_iova; /* of what may be looked at */
 	u64 length;              /* of what has been found */
-	phys_addr_t phys;
+	u64 phys;
 	u32 ioas_id;
+
+	/* NULL for physical addresses */
+	struct noiommu_view *view;
 
 	/* Found and not yet copied, the last one may go on */
 	struct pt_iommu_run *runs;
@@ -222,12 +227,66 @@ static void pa_lookup_trace(const struct pa_lookup *lookup, unsigned int nr)
 	}
 }
 
+/*
+ * Make the address of a run the one that the device sees, and cut the run where
+ * that changes. Returns false if the device does not reach the first byte.
+ */
+static inline bool pa_run_translate(struct pt_iommu_run *run,
+				    struct noiommu_view *view)
+{
+	u64 offset = run->phys - view->phys;
+
+	/* Below the view it wraps around */
+	if (unlikely(offset >= view->length)) {
+		if (!noiommu_view_find(view, run->phys)) {
+			view->length = 0;
+			return false;
+		}
+		offset = run->phys - view->phys;
+	}
+	run->phys = view->dma + offset;
+	run->len = min(run->len, view->length - offset);
+	return true;
+}
+
+/*
+ * Translate what has been found, but for the last one if that is kept. If one is
+ * cut, then all after it is as if it had not been found.
+ */
+static int pa_lookup_translate(struct pa_lookup *lookup, int more, bool *keep)
+{
+	unsigned int nr = lookup->nr_runs - *keep;
+	struct pt_iommu_run *run = lookup->runs;
+	bool reached = true;
+	u64 dropped, len;
+	unsigned int i;
+
+	for (i = 0; i != nr; i++, run++) {
+		len = run->len;
+		reached = pa_run_translate(run, lookup->view);
+		if (!reached || run->len != len)
+			break;
+	}
+	if (i == nr)
+		return more;
+
+	dropped = reached ? len - run->len : len;
+	while (++i != lookup->nr_runs)
+		dropped += lookup->runs[i].len;
+	lookup->length -= dropped;
+	lookup->nr_runs = run - lookup->runs + reached;
+	*keep = false;
+	if (!lookup->length)
+		return -ERANGE;
+	return reached && !pa_lookup_full(lookup);
+}
+
 /* Hand out what has been found, but for the last one if there may be more of it */
 static int pa_lookup_output(struct pa_lookup *lookup, bool keep)
 {
 	unsigned int nr = lookup->nr_runs - keep;
 
-	if (!lookup->nr_copied)
+	if (!lookup->nr_copied && nr)
 		lookup->phys = lookup->runs[0].phys;
 
 	/* Before they are known to anybody, part of the copy may succeed */
@@ -248,12 +307,18 @@ static int pa_lookup_output(struct pa_lookup *lookup, bool keep)
 static int pa_lookup_all(struct pa_lookup *lookup, struct io_pagetable *iopt)
 {
 	int more, rc;
+	bool keep;
 
 	while (true) {
 		more = pa_lookup_step(lookup, iopt);
 		if (!lookup->length || more == -EINTR)
 			return more;
-		rc = pa_lookup_output(lookup, more > 0);
+		keep = more > 0;
+		if (lookup->view)
+			more = pa_lookup_translate(lookup, more, &keep);
+		if (!lookup->length)
+			return more;
+		rc = pa_lookup_output(lookup, keep);
 		if (rc || more <= 0)
 			return rc;
 		if (fatal_signal_pending(current))
@@ -263,13 +328,14 @@ static int pa_lookup_all(struct pa_lookup *lookup, struct io_pagetable *iopt)
 }
 
 static int iopt_get_pa(struct io_pagetable *iopt, struct iommu_ioas_get_pa *cmd,
-		       unsigned long last_iova)
+		       unsigned long last_iova, struct noiommu_view *view)
 {
 	struct pt_iommu_run first_run;
 	struct pa_lookup lookup = {
 		.iova = cmd->iova,
 		.last_iova = last_iova,
 		.ioas_id = cmd->ioas_id,
+		.view = view,
 		.runs = &first_run,
 		.max_runs = 1,
 		.num_extents = 1,
@@ -337,23 +403,62 @@ static bool iopt_get_page_pa(struct io_pagetable *iopt,
 
 static int iommufd_get_pa(struct io_pagetable *iopt,
 			  struct iommu_ioas_get_pa *cmd,
-			  unsigned long last_iova)
+			  unsigned long last_iova, struct noiommu_view *view)
 {
+	struct pt_iommu_run run;
 	bool found;
 
 	if (cmd->num_extents)
-		return iopt_get_pa(iopt, cmd, last_iova);
+		return iopt_get_pa(iopt, cmd, last_iova, view);
 
 	if (down_read_killable(&iopt->iova_rwsem))
 		return -EINTR;
 	found = iopt_get_page_pa(iopt, cmd, last_iova);
 	up_read(&iopt->iova_rwsem);
 	if (!found)
-		return iopt_get_pa(iopt, cmd, last_iova);
+		return iopt_get_pa(iopt, cmd, last_iova, view);
 
+	if (view) {
+		run.phys = cmd->out_phys;
+		run.len = cmd->length;
+		if (!pa_run_translate(&run, view))
+			return -ERANGE;
+		cmd->out_phys = run.phys;
+		cmd->length = run.len;
+	}
 	trace_iommufd_noiommu_get_pa(cmd->ioas_id, cmd->iova, cmd->out_phys,
 				     cmd->length);
 	return 0;
+}
+
+static int iommufd_get_device_pa(struct iommufd_ucmd *ucmd,
+				 struct io_pagetable *iopt,
+				 unsigned long last_iova)
+{
+	struct iommu_ioas_get_pa *cmd = ucmd->cmd;
+	struct noiommu_view view = {};
+	struct iommufd_device *idev;
+	int rc;
+
+	idev = iommufd_get_device(ucmd, cmd->dev_id);
+	if (IS_ERR(idev))
+		return PTR_ERR(idev);
+	if (iommufd_device_is_noiommu(idev)) {
+		view.dev = idev->dev;
+		rc = iommufd_get_pa(iopt, cmd, last_iova, &view);
+	} else {
+		rc = -EINVAL;
+	}
+	iommufd_put_object(ucmd->ictx, &idev->obj);
+	return rc;
+}
+
+/* Nothing is asked for that a later kernel may know */
+static bool pa_flags_known(const struct iommu_ioas_get_pa *cmd)
+{
+	if (cmd->flags & ~IOMMU_IOAS_GET_PA_DEVICE || cmd->__reserved)
+		return false;
+	return !cmd->dev_id || cmd->flags & IOMMU_IOAS_GET_PA_DEVICE;
 }
 
 /* A call for a page takes a sixteenth less than with iommufd_ucmd_respond() */
@@ -388,7 +493,7 @@ int iommufd_ioas_get_pa(struct iommufd_ucmd *ucmd)
 
 	if (!capable(CAP_SYS_RAWIO))
 		return -EPERM;
-	if (cmd->flags || cmd->__reserved || cmd->__reserved2)
+	if (!pa_flags_known(cmd))
 		return -EOPNOTSUPP;
 	if (cmd->iova >= ULONG_MAX)
 		return -EOVERFLOW;
@@ -402,7 +507,10 @@ int iommufd_ioas_get_pa(struct iommufd_ucmd *ucmd)
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 
-	rc = iommufd_get_pa(&ioas->iopt, cmd, last_iova);
+	if (cmd->flags & IOMMU_IOAS_GET_PA_DEVICE)
+		rc = iommufd_get_device_pa(ucmd, &ioas->iopt, last_iova);
+	else
+		rc = iommufd_get_pa(&ioas->iopt, cmd, last_iova, NULL);
 	iommufd_put_object(ucmd->ictx, &ioas->obj);
 	return rc ?: pa_respond(ucmd);
 }

@@ -963,6 +963,8 @@ int model_lookup(struct m_ictx *ictx, u32 ioas_id, struct m_lookup *l)
 	obj = model_get(ictx, ioas_id, M_IOAS);
 	if (!obj)
 		return -ENOENT;
+	if (l->by_device && !model_get(ictx, l->dev_id, M_DEVICE))
+		return -ENOENT;
 
 	nr = model_collect_some(obj->ioas, l->iova, last, areas);
 	if (!nr)

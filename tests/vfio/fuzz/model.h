@@ -115,6 +115,9 @@ struct m_lookup {
 	/* in: the most extents, 0 for no array; out: those there are */
 	u32 nr;
 	u64 phys;
+	/* As this device sees memory, which is as the CPU does */
+	bool by_device;
+	u32 dev_id;
 	/* Extents that can be stored, the next one is a fault */
 	u32 writable;
 	struct iommu_pa_extent *extents;

@@ -47,6 +47,10 @@ static void lookup_choose_range(struct serial *s, struct m_ictx *ictx,
 	if (area)
 		args->iova = area->iova + serial_offset(s, area->length);
 
+	if (rng_one_in(&s->rng, 4)) {
+		args->flags = IOMMU_IOAS_GET_PA_DEVICE;
+		args->dev_id = serial_id(s, ictx, M_DEVICE);
+	}
 	if (rng_one_in(&s->rng, 64))
 		args->flags = 1U << rng_below(&s->rng, 32);
 	if (rng_one_in(&s->rng, 64))
@@ -65,7 +69,7 @@ static void lookup_choose_array(struct serial *s, struct lookup *l)
 	if (rng_one_in(&s->rng, 16))
 		args->num_extents = UINT32_MAX - rng_below(&s->rng, 2);
 	if (rng_one_in(&s->rng, 64))
-		args->__reserved2 = 1U << rng_below(&s->rng, 32);
+		args->dev_id = 1U << rng_below(&s->rng, 32);
 
 	m->writable = min_t(u32, args->num_extents, SERIAL_EXTENTS - 1);
 	if (rng_one_in(&s->rng, 8))
@@ -105,6 +109,9 @@ static void lookup_choose(struct serial *s, struct m_ictx *ictx,
 	l->model.length = args->length;
 	l->model.nr = args->num_extents;
 	l->model.extents = s->expected;
+	l->model.by_device = args->flags & IOMMU_IOAS_GET_PA_DEVICE;
+	if (l->size >= offsetof(struct iommu_ioas_get_pa, extents_uptr))
+		l->model.dev_id = args->dev_id;
 	args->out_phys = 0xdeadbeefdeadbeefULL;
 }
 
@@ -116,7 +123,9 @@ static int lookup_expect(struct serial *s, struct m_ictx *ictx,
 
 	if (expected)
 		return expected;
-	if (args->flags || args->__reserved || args->__reserved2)
+	if (args->flags & ~IOMMU_IOAS_GET_PA_DEVICE || args->__reserved)
+		return -EOPNOTSUPP;
+	if (l->model.dev_id && !l->model.by_device)
 		return -EOPNOTSUPP;
 
 	return model_lookup(ictx, args->ioas_id, &l->model) ?:
@@ -173,7 +182,7 @@ bool step_lookup(struct serial *s)
 
 	serial_log(s, "%d: get_pa (%u) IOAS %#x IOVA %#llx length %#llx, %x %x %x, %u %#llx %u",
 		   fd->fd, l.size, args->ioas_id, args->iova, args->length,
-		   args->flags, args->__reserved, args->__reserved2, room,
+		   args->flags, args->__reserved, args->dev_id, room,
 		   args->extents_uptr, l.model.writable);
 	ret = serial_ioctl(s, fd->fd, IOMMU_IOAS_GET_PA, args, l.size, GET_PA_SIZE);
 

@@ -47,6 +47,7 @@ TEST(abi)
 	EXPECT_OFFSET(24, length);
 	EXPECT_OFFSET(32, out_phys);
 	EXPECT_OFFSET(40, num_extents);
+	EXPECT_OFFSET(44, dev_id);
 	EXPECT_OFFSET(48, extents_uptr);
 #undef EXPECT_OFFSET
 	EXPECT_EQ(4, sizeof_field(struct iommu_ioas_get_pa, num_extents));
@@ -397,7 +398,7 @@ TEST_F(noiommu, get_pa_fail)
 
 	test_err_get_pa(EOPNOTSUPP, .flags = 1U << 31);
 	test_err_get_pa(EOPNOTSUPP, .__reserved = 1);
-	test_err_get_pa(EOPNOTSUPP, .__reserved2 = 1);
+	test_err_get_pa(EOPNOTSUPP, .dev_id = self->device_id);
 
 	/* Not an IOAS */
 	test_err_get_pa(ENOENT, .ioas_id = self->hwpt_id);
@@ -438,6 +439,63 @@ TEST_F(noiommu, get_pa_fail)
 	ASSERT_EQ(0, cap_set_proc(caps));
 	cap_free(caps);
 	test_err_get_pa(EPERM);
+}
+
+/* For the device some of the first page is elsewhere, and the rest out of reach */
+TEST_F(noiommu, get_pa_device)
+{
+	struct iommu_ioas_get_pa cmd = {
+		.size = sizeof(cmd),
+		.flags = IOMMU_IOAS_GET_PA_DEVICE,
+		.ioas_id = self->ioas_id,
+		.iova = TEST_IOVA + 1,
+		.dev_id = self->device_id,
+		.extents_uptr = (uintptr_t)extents,
+	};
+	struct iommu_test_cmd test_cmd = {
+		.size = sizeof(test_cmd),
+		.op = IOMMU_TEST_OP_DMA_RANGES,
+		.id = self->device_id,
+	};
+	uint32_t mock_id;
+	__u64 phys;
+
+	test_cmd_mock_domain(self->ioas_id, NULL, NULL, &mock_id);
+	test_err_get_pa(EINVAL, .flags = cmd.flags, .dev_id = mock_id);
+	test_err_get_pa(ENOENT, .flags = cmd.flags, .dev_id = self->ioas_id);
+
+	/* Nothing is said of its bus */
+	cpu_pages(buffer, 1, &phys);
+	ASSERT_EQ(0, ioctl(self->fd, IOMMU_IOAS_GET_PA, &cmd));
+	EXPECT_EQ(phys + 1, cmd.out_phys);
+
+	test_cmd.dma_ranges.last_addr = 0x70ff;
+	test_cmd.dma_ranges.ranges[0].cpu_start = phys + 512;
+	test_cmd.dma_ranges.ranges[0].dma_start = 0x7000;
+	test_cmd.dma_ranges.ranges[0].size = PAGE_SIZE - 512;
+	test_cmd.dma_ranges.ranges[1].cpu_start = phys;
+	test_cmd.dma_ranges.ranges[1].dma_start = 0x5000;
+	test_cmd.dma_ranges.ranges[1].size = 512;
+	ASSERT_EQ(0, ioctl(self->fd, IOMMU_TEST_CMD, &test_cmd));
+
+	cmd.length = BUFFER_SIZE;
+	ASSERT_EQ(0, ioctl(self->fd, IOMMU_IOAS_GET_PA, &cmd));
+	EXPECT_EQ(0x5001, cmd.out_phys);
+	EXPECT_EQ(511, cmd.length);
+
+	cmd.length = 0;
+	cmd.num_extents = EXTENTS_ROOM;
+	ASSERT_EQ(0, ioctl(self->fd, IOMMU_IOAS_GET_PA, &cmd));
+	EXPECT_EQ(511 + 256, cmd.length);
+	ASSERT_EQ(2, cmd.num_extents);
+	EXPECT_EQ(0x5001, extents[0].phys);
+	EXPECT_EQ(511, extents[0].length);
+	EXPECT_EQ(0x7000, extents[1].phys);
+	EXPECT_EQ(256, extents[1].length);
+
+	test_err_get_pa(ERANGE, .flags = cmd.flags, .dev_id = cmd.dev_id,
+			.iova = TEST_IOVA + 512 + 256);
+	check_pa(self->ioas_id, TEST_IOVA, buffer, BUFFER_SIZE);
 }
 
 /* The struct as it was without extents, of which the rest is not looked at */

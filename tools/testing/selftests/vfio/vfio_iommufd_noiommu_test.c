@@ -118,6 +118,37 @@ TEST_F(cdev, bind_once)
 	ASSERT_EQ(0, close(iommufd));
 }
 
+/* With it a driver knows that the device has no IOMMU, and of what its DMA is */
+TEST_F(cdev, dma_capability)
+{
+	struct vfio_device_info_cap_noiommu_dma *cap;
+	struct vfio_info_cap_header *header;
+	struct {
+		struct vfio_device_info info;
+		u8 caps[512];
+	} buffer = { .info.argsz = sizeof(buffer) };
+	u32 next;
+
+	ASSERT_EQ(0, device_bind(self->fd, self->iommu->iommufd, NULL));
+	ASSERT_EQ(0, ioctl(self->fd, VFIO_DEVICE_GET_INFO, &buffer));
+	ASSERT_TRUE(buffer.info.flags & VFIO_DEVICE_FLAGS_CAPS);
+
+	next = buffer.info.cap_offset;
+	do {
+		ASSERT_NE(0, next);
+		header = (void *)&buffer + next;
+		next = header->next;
+	} while (header->id != VFIO_DEVICE_INFO_CAP_NOIOMMU_DMA);
+
+	cap = (void *)header;
+	ASSERT_EQ(1, header->version);
+	ASSERT_EQ(0, cap->__reserved);
+	ASSERT_NE(0, cap->last_addr);
+#if defined(__x86_64__)
+	ASSERT_TRUE(cap->flags & VFIO_DEVICE_NOIOMMU_DMA_COHERENT);
+#endif
+}
+
 FIXTURE(dma) {
 	struct noiommu_user user;
 };
