@@ -66,12 +66,15 @@ def list_rows(ours, peer):
     """The cheapest way each: the peer has no bulk call, and may be asked for one
     page a call or for all that is left."""
     ways = ("extents", "run", "page")
-    return [Row(f"address list, {name}, a page", peer.per_page(*memory, "pagemap"),
+    found = [Row(f"address list, {name}, a page", peer.per_page(*memory, "pagemap"),
                 peer.least_per_page(*memory, *ways), ours.least_per_page(*memory, *ways),
                 budget, note)
             for name, memory, budget, note in (
                 ("scattered", SCATTERED, 40, "one ioctl a page: "),
                 ("hugetlb", HUGETLB, 1, ""))]
+    return found + [Row("the same as the device sees it, scattered, a page",
+                        peer.per_page(*SCATTERED, "pagemap"), None,
+                        ours.per_page(*SCATTERED, "device"), 40)]
 
 
 def call_rows(ours, peer):

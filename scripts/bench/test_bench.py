@@ -70,6 +70,8 @@ class Table(unittest.TestCase):
     def test_values(self):
         row = self.rows()["address list, scattered, a page"]
         self.assertEqual((row.pagemap, row.peer, row.ours, row.budget), (91, 1155, 35, 40))
+        row = self.rows()["the same as the device sees it, scattered, a page"]
+        self.assertEqual((row.pagemap, row.peer, row.ours, row.budget), (91, None, 38, 40))
         row = self.rows()["address list, hugetlb, a page"]
         self.assertEqual((row.pagemap, row.peer, row.ours, row.budget), (24, 175, 0.5, 1))
 
@@ -80,6 +82,8 @@ class Table(unittest.TestCase):
         self.assertEqual(self.over(**{"call/get_pa": 751}), ["one page, one call"])
         self.assertEqual(self.over(**made("scattered", 16 * MIB, map=589)),
                          ["map, scattered, a page"])
+        self.assertEqual(self.over(**made("scattered", 16 * MIB, device=41)),
+                         ["the same as the device sees it, scattered, a page"])
         self.assertEqual(self.over(**made("hugetlb2m", 64 * MIB, extents=1.01, run=2)),
                          ["address list, hugetlb, a page"])
 

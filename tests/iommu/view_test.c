@@ -211,8 +211,7 @@ TEST_F(view, whole)
 			found = check_view(iova, 0, rooms[i]);
 			if (found)
 				continue;
-			/* A sector is the least that any bound here is good for */
-			found = 8;
+			found = PAGE_SIZE - iova % PAGE_SIZE;
 			out_of_reach += found;
 		}
 		/* Otherwise the fixture does not have what it promises */

@@ -41,11 +41,12 @@ struct get_pa {
 	__aligned_u64 length;
 	__aligned_u64 out_phys;
 	__u32 num_extents;
-	__u32 reserved2;
+	__u32 dev_id;
 	__aligned_u64 extents_uptr;
 };
 
 #define GET_PA			_IO(IOMMUFD_TYPE, 0x95)
+#define GET_PA_DEVICE		1 /* flag: as the device sees it */
 #define GET_PA_SIZE		offsetof(struct get_pa, num_extents)
 #define GET_PA_EXTENTS_SIZE	sizeof(struct get_pa)
 
@@ -89,6 +90,7 @@ struct device {
 	char node[64];
 	int fd;
 	int iommufd;
+	__u32 dev_id;
 	__u32 ioas_id;
 	__u64 iova; /* of what is mapped */
 };
@@ -143,6 +145,7 @@ enum way {
 	BY_PAGE,	/* GET_PA, 4 KiB a call */
 	BY_RUN,		/* GET_PA of all that is left, which answers a run */
 	BY_EXTENTS,	/* GET_PA with room for all */
+	BY_DEVICE,	/* the same, as the device sees the memory */
 	WAYS,
 };
 

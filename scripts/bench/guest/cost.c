@@ -173,7 +173,7 @@ static void cost_of_lists(struct device *dev, const struct buffer *buf,
 	for (way = 0; way < WAYS; way++) {
 		if (!lists[way].runs)
 			list_init(&lists[way], LARGEST);
-		if (way == BY_EXTENTS && !extents) {
+		if (way >= BY_EXTENTS && !extents) {
 			report_none("%s/%zu/%s", kind, size, way_names[way]);
 			continue;
 		}

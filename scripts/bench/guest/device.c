@@ -51,6 +51,7 @@ void device_bind(struct device *dev)
 
 	if (ioctl(dev->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind))
 		die_errno("VFIO_DEVICE_BIND_IOMMUFD");
+	dev->dev_id = bind.out_devid;
 }
 
 void device_attach(struct device *dev)

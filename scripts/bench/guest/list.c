@@ -20,6 +20,7 @@ const char *const way_names[WAYS] = {
 	[BY_PAGE] = "page",
 	[BY_RUN] = "run",
 	[BY_EXTENTS] = "extents",
+	[BY_DEVICE] = "device",
 };
 
 /* Room for a buffer of which no two pages are neighbours */
@@ -125,7 +126,8 @@ static void by_calls(struct list *list, struct device *dev, size_t size,
 	}
 }
 
-static void by_extents(struct list *list, struct device *dev, size_t size)
+static void by_extents(struct list *list, struct device *dev, size_t size,
+		       bool as_device)
 {
 	struct get_pa get;
 	size_t done;
@@ -133,6 +135,8 @@ static void by_extents(struct list *list, struct device *dev, size_t size)
 	for (done = 0; done < size; done += get.length) {
 		get = (struct get_pa){
 			.size = GET_PA_EXTENTS_SIZE,
+			.flags = as_device ? GET_PA_DEVICE : 0,
+			.dev_id = as_device ? dev->dev_id : 0,
 			.ioas_id = dev->ioas_id,
 			.iova = dev->iova + done,
 			.length = size - done,
@@ -160,7 +164,8 @@ void list_make(struct list *list, enum way way, struct device *dev,
 		by_calls(list, dev, size, size);
 		break;
 	case BY_EXTENTS:
-		by_extents(list, dev, size);
+	case BY_DEVICE:
+		by_extents(list, dev, size, way == BY_DEVICE);
 		break;
 	default:
 		break;
