@@ -444,8 +444,8 @@ TEST_F(noiommu, get_pa_fail)
 /* For the device some of the first page is elsewhere, and the rest out of reach */
 TEST_F(noiommu, get_pa_device)
 {
-	struct iommu_ioas_get_pa cmd = {
-		.size = sizeof(cmd),
+	struct iommu_ioas_get_pa get_pa = {
+		.size = sizeof(get_pa),
 		.flags = IOMMU_IOAS_GET_PA_DEVICE,
 		.ioas_id = self->ioas_id,
 		.iova = TEST_IOVA + 1,
@@ -461,13 +461,13 @@ TEST_F(noiommu, get_pa_device)
 	__u64 phys;
 
 	test_cmd_mock_domain(self->ioas_id, NULL, NULL, &mock_id);
-	test_err_get_pa(EINVAL, .flags = cmd.flags, .dev_id = mock_id);
-	test_err_get_pa(ENOENT, .flags = cmd.flags, .dev_id = self->ioas_id);
+	test_err_get_pa(EINVAL, .flags = get_pa.flags, .dev_id = mock_id);
+	test_err_get_pa(ENOENT, .flags = get_pa.flags, .dev_id = self->ioas_id);
 
 	/* Nothing is said of its bus */
 	cpu_pages(buffer, 1, &phys);
-	ASSERT_EQ(0, ioctl(self->fd, IOMMU_IOAS_GET_PA, &cmd));
-	EXPECT_EQ(phys + 1, cmd.out_phys);
+	ASSERT_EQ(0, ioctl(self->fd, IOMMU_IOAS_GET_PA, &get_pa));
+	EXPECT_EQ(phys + 1, get_pa.out_phys);
 
 	test_cmd.dma_ranges.last_addr = 0x70ff;
 	test_cmd.dma_ranges.ranges[0].cpu_start = phys + 512;
@@ -478,22 +478,22 @@ TEST_F(noiommu, get_pa_device)
 	test_cmd.dma_ranges.ranges[1].size = 512;
 	ASSERT_EQ(0, ioctl(self->fd, IOMMU_TEST_CMD, &test_cmd));
 
-	cmd.length = BUFFER_SIZE;
-	ASSERT_EQ(0, ioctl(self->fd, IOMMU_IOAS_GET_PA, &cmd));
-	EXPECT_EQ(0x5001, cmd.out_phys);
-	EXPECT_EQ(511, cmd.length);
+	get_pa.length = BUFFER_SIZE;
+	ASSERT_EQ(0, ioctl(self->fd, IOMMU_IOAS_GET_PA, &get_pa));
+	EXPECT_EQ(0x5001, get_pa.out_phys);
+	EXPECT_EQ(511, get_pa.length);
 
-	cmd.length = 0;
-	cmd.num_extents = EXTENTS_ROOM;
-	ASSERT_EQ(0, ioctl(self->fd, IOMMU_IOAS_GET_PA, &cmd));
-	EXPECT_EQ(511 + 256, cmd.length);
-	ASSERT_EQ(2, cmd.num_extents);
+	get_pa.length = 0;
+	get_pa.num_extents = EXTENTS_ROOM;
+	ASSERT_EQ(0, ioctl(self->fd, IOMMU_IOAS_GET_PA, &get_pa));
+	EXPECT_EQ(511 + 256, get_pa.length);
+	ASSERT_EQ(2, get_pa.num_extents);
 	EXPECT_EQ(0x5001, extents[0].phys);
 	EXPECT_EQ(511, extents[0].length);
 	EXPECT_EQ(0x7000, extents[1].phys);
 	EXPECT_EQ(256, extents[1].length);
 
-	test_err_get_pa(ERANGE, .flags = cmd.flags, .dev_id = cmd.dev_id,
+	test_err_get_pa(ERANGE, .flags = get_pa.flags, .dev_id = get_pa.dev_id,
 			.iova = TEST_IOVA + 512 + 256);
 	check_pa(self->ioas_id, TEST_IOVA, buffer, BUFFER_SIZE);
 }
