@@ -47,13 +47,22 @@ def noiommu_nvme(kernel):
 
 def installed_library(kernel):
     """A fresh install of libvfiodma, by its own rules."""
-    library = tools_vfio(kernel)
-    prefix = library / "installed"
+    prefix = built(kernel, "tools-vfio") / "installed"
     shutil.rmtree(prefix, ignore_errors=True)
-    with building(kernel):
-        make(kernel, library, "tools/vfio", "install libvfiodma", f"OUTPUT={library}/",
-             "DESTDIR=", f"prefix={prefix}", "install")
+    install(kernel, "DESTDIR=", f"prefix={prefix}")
     return prefix
+
+
+def install_library(kernel, root, libdir):
+    """As a package has it, below a folder."""
+    install(kernel, f"DESTDIR={root}", "prefix=/usr", f"libdir={libdir}")
+
+
+def install(kernel, *where):
+    library = tools_vfio(kernel)
+    with building(kernel):
+        make(kernel, library, "tools/vfio", "install libvfiodma", f"OUTPUT={library}/", *where,
+             "install")
 
 
 def tutorial(kernel):

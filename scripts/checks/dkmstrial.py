@@ -8,7 +8,7 @@ import shutil
 import tempfile
 
 from checks import debtrial, ktap
-from packages import dkmsdeb, root, stock
+from packages import dkmsdeb, libdeb, root, stock
 from packages.root import Root
 
 NAME = "dkms"
@@ -29,7 +29,8 @@ def suite(settings, run_kernel):
     with tempfile.TemporaryDirectory(dir=settings.build, prefix="dkms.") as scratch:
         trial = Trial(settings, pristine.copy(pathlib.Path(scratch, "root")), package)
         trial.clean()
-        results = trial.install() + trial.upgrade()
+        library = trial.library(libdeb.build(settings, package.parent))
+        results = library + trial.install() + trial.upgrade()
         result = trial.boot(run_kernel, pathlib.Path(scratch, "root.img"))
         results += debtrial.results(result, trial.after)
         return ktap.document(results + trial.purge())
@@ -72,6 +73,20 @@ class Trial:
                 ("noiommu-nvme is built", "" if self.root.ask("noiommu-nvme", "--help")
                  else f"{program} does not run"),
                 ("the modules are signed", self.unsigned(self.before))]
+
+    def library(self, package):
+        """Its example is built as its reader would, with nothing else of the series there."""
+        shutil.copy(package, self.root.folder / "tmp" / package.name)
+        self.apt("install the library", f"/tmp/{package.name}", "gcc", "libc6-dev", "pkgconf")
+        self.step("build the library's example", "sh", "-c",
+                  f"cc /usr/share/doc/{libdeb.NAME}/examples/vfiodma-identify.c "
+                  "$(pkg-config --cflags --libs vfiodma) -o /tmp/identify")
+        missing = [line for line in self.root.ask("ldd", "/tmp/identify").splitlines()
+                   if "not found" in line]
+        self.step("purge the library", "apt-get", "purge", "-q", "-y", libdeb.NAME)
+        left = [str(path) for path in self.root.folder.glob("usr/**/*vfiodma*")]
+        return [("the library's example is built", "; ".join(missing)),
+                ("nothing of the library is left", ", ".join(left))]
 
     def upgrade(self):
         self.kernel(self.after, AFTER[1])

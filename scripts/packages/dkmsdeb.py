@@ -3,21 +3,17 @@
 which dkms builds where it is installed. It is for all architectures: the userspace driver
 comes as source too."""
 
-import gzip
 import shutil
-import subprocess
 
 from base import bases, source, versions
 from build import programs
 from build.kernel import Kernel
 from common.lock import exclusive
-from common.ui import Failure
-from packages import modsource
+from packages import debfile, modsource
 from series import series
 
 NAME = "vfio-noiommu-dkms"
 DEBIAN = modsource.DKMS / "debian"
-MAINTAINER = "Seed d42eb12d maintainers <maintainers@users.noreply.b-seed-d42eb12d.example>"
 HEADERS = ("iommufd.h", "vfio.h")
 
 CONTROL = """\
@@ -38,16 +34,6 @@ Description: no-IOMMU devices as full citizens of iommufd (DKMS)
  package is removed.
 """
 
-COPYRIGHT = """\
-Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
-
-Files: *
-Copyright: the Linux kernel's authors and those of the series
-License: GPL-2
- The text of the license is in /usr/share/common-licenses/GPL-2.
-"""
-
-
 def build(settings):
     """The package, in build/dkms/."""
     version = modsource.version(settings)
@@ -57,13 +43,15 @@ def build(settings):
         root = folder / "root"
         files = root / f"usr/src/vfio-noiommu-{version}"
         modsource.make(files, everything(settings), version)
-        write(files / "dkms.conf", template("dkms.conf", version))
+        debfile.write(files / "dkms.conf", template("dkms.conf", version))
         add_program(settings, files / "noiommu-nvme")
         add_headers(settings, root / "usr/include/vfio-noiommu")
         add_links(root, version)
-        add_documents(root / f"usr/share/doc/{NAME}", version)
+        debfile.add_documents(root, NAME, version)
+        debfile.write(root / f"usr/share/doc/{NAME}/README.Debian",
+                      (DEBIAN / "README").read_text())
         add_control(root, version)
-        return pack(root, folder / f"{NAME}_{version}_all.deb", folder / "dpkg-deb.log")
+        return debfile.pack(root, folder / f"{NAME}_{version}_all.deb", folder / "dpkg-deb.log")
 
 
 def everything(settings):
@@ -80,12 +68,6 @@ def everything(settings):
 
 def template(name, version):
     return (DEBIAN / name).read_text().replace("@VERSION@", version)
-
-
-def write(path, text, mode=0o644):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    path.chmod(mode)
 
 
 def add_program(settings, folder):
@@ -109,30 +91,8 @@ def add_links(root, version):
     program.symlink_to(f"../src/vfio-noiommu-{version}/noiommu-nvme/noiommu-nvme")
 
 
-def add_documents(folder, version):
-    write(folder / "README.Debian", (DEBIAN / "README").read_text())
-    write(folder / "copyright", COPYRIGHT)
-    changelog = (f"{NAME} ({version}) unstable; urgency=medium\n\n  * Made of the series.\n\n"
-                 f" -- {MAINTAINER}  Thu, 01 Jan 1970 00:00:00 +0000\n")
-    (folder / "changelog.gz").write_bytes(gzip.compress(changelog.encode(), mtime=0))
-
-
 def add_control(root, version):
-    size = sum(file.stat().st_size for file in root.rglob("*") if file.is_file()) >> 10
-    write(root / "DEBIAN/control", CONTROL.format(name=NAME, version=version, size=size,
-                                                  maintainer=MAINTAINER))
+    debfile.write(root / "DEBIAN/control", CONTROL.format(
+        name=NAME, version=version, size=debfile.size(root), maintainer=debfile.MAINTAINER))
     for script in ("postinst", "prerm"):
-        write(root / "DEBIAN" / script, template(script, version), 0o755)
-
-
-def pack(root, file, log):
-    for path in [root, *root.rglob("*")]:
-        if path.is_dir():
-            path.chmod(0o755)
-    done = subprocess.run(["dpkg-deb", "--root-owner-group", "-b", str(root), str(file)],
-                          capture_output=True, text=True)
-    log.write_text(done.stdout + done.stderr)
-    if done.returncode:
-        raise Failure(f"cannot make {file.name}", log)
-    shutil.rmtree(root)
-    return file
+        debfile.write(root / "DEBIAN" / script, template(script, version), 0o755)
