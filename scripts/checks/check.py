@@ -76,7 +76,8 @@ def long_suites(settings, run, debug, kunit, iommu, nullgroup, nogroup, compat, 
         *noiommu(settings, debug, "debug", "kill", shape="unleaky", NOIOMMU_ROUNDS="300"),
         *noiommu(settings, debug, "debug", "mode", "reset", "hotreset", "removal", shape="ports"),
         *noiommu(settings, run, "slots", "reset", "hotreset", "removal", shape="slots"),
-        *noiommu(settings, nullgroup, "nullgroup", "noiommu", "lifetime", "device", "extents"),
+        *noiommu(settings, nullgroup, "nullgroup", "noiommu", "lifetime", "device", "extents",
+                 "client", "own_memory"),
         *noiommu(settings, nogroup, "nogroup", "noiommu", "lifetime", "device"),
         *noiommu(settings, nogroup, "nogroup", "mode", "reset", "hotreset", "removal", shape="ports"),
         *noiommu(settings, compat, "compat", "noiommu", "lifetime", "device", "group"),
@@ -246,8 +247,8 @@ NOIOMMU = {  # tests of the series: suite and program
     "mixed": "vfio_iommufd_noiommu_mixed_test",
     "absent": "vfio_iommufd_noiommu_off_test",
 }
-OWN = ("device", "extents", "fuzz", "group", "hotreset", "kill", "memory", "privilege", "trace",
-       "two_kinds")  # of tests/vfio
+OWN = ("client", "device", "extents", "fuzz", "group", "hotreset", "kill", "memory", "own_memory",
+       "privilege", "trace", "two_kinds")  # of tests/vfio
 
 
 def of_devices(kernel, name):

@@ -329,6 +329,31 @@ static inline void bound_cleanup(struct bound *b)
 	VFIO_ASSERT_EQ(close(b->iommufd), 0);
 }
 
+/* mmap() the start of BAR 0, where registers are, with that in the command register */
+static inline void *bar_map(int device_fd, u16 command)
+{
+	struct vfio_region_info config = {
+		.argsz = sizeof(config),
+		.index = VFIO_PCI_CONFIG_REGION_INDEX,
+	};
+	struct vfio_region_info bar = {
+		.argsz = sizeof(bar),
+		.index = VFIO_PCI_BAR0_REGION_INDEX,
+	};
+	void *vaddr;
+
+	ioctl_assert(device_fd, VFIO_DEVICE_GET_REGION_INFO, &config);
+	ioctl_assert(device_fd, VFIO_DEVICE_GET_REGION_INFO, &bar);
+	VFIO_ASSERT_EQ(pwrite(device_fd, &command, sizeof(command),
+			      config.offset + PCI_COMMAND),
+		       (ssize_t)sizeof(command));
+	vaddr = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED,
+		     device_fd, bar.offset);
+	VFIO_ASSERT_NE(vaddr, MAP_FAILED);
+
+	return vaddr;
+}
+
 /* The result of a lookup of which the address is of no interest */
 static inline int lookup(const struct bound *b, u64 iova, u64 length)
 {

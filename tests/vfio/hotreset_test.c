@@ -210,32 +210,6 @@ static bool device_is_nvme(const char *bdf)
 	return class == NVME_CLASS;
 }
 
-/* mmap() the start of BAR 0 and make it respond */
-static void *bar_map(int device_fd)
-{
-	struct vfio_region_info config = {
-		.argsz = sizeof(config),
-		.index = VFIO_PCI_CONFIG_REGION_INDEX,
-	};
-	struct vfio_region_info bar = {
-		.argsz = sizeof(bar),
-		.index = VFIO_PCI_BAR0_REGION_INDEX,
-	};
-	u16 command = PCI_COMMAND_MEMORY;
-	void *vaddr;
-
-	ioctl_assert(device_fd, VFIO_DEVICE_GET_REGION_INFO, &config);
-	ioctl_assert(device_fd, VFIO_DEVICE_GET_REGION_INFO, &bar);
-	VFIO_ASSERT_EQ(pwrite(device_fd, &command, sizeof(command),
-			      config.offset + PCI_COMMAND),
-		       (ssize_t)sizeof(command));
-	vaddr = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED,
-		     device_fd, bar.offset);
-	VFIO_ASSERT_NE(vaddr, MAP_FAILED);
-
-	return vaddr;
-}
-
 /* A register that keeps its value, unless there is a reset */
 TEST_F(hot_reset, registers)
 {
@@ -247,7 +221,7 @@ TEST_F(hot_reset, registers)
 		SKIP(return, "The second device is not NVMe");
 
 	bound_init(&other, other_bdf);
-	vaddr = bar_map(other.device_fd);
+	vaddr = bar_map(other.device_fd, PCI_COMMAND_MEMORY);
 	writel(NVME_CC_QUEUES, vaddr + NVME_CC);
 	ASSERT_EQ(NVME_CC_QUEUES, readl(vaddr + NVME_CC));
 
