@@ -11,7 +11,7 @@ from base import bases
 from base.aptsource import NotOffered
 from build import programs
 from build.kernel import Kernel
-from checks import debtrial, dkmstrial, drift, kselftest, ktap, modules, races
+from checks import debtrial, dkmstrial, dpdktrial, drift, kselftest, ktap, modules, races
 from checks.lint import lint
 from checks.suite import Suite
 from common.lock import exclusive, shared
@@ -91,6 +91,7 @@ def long_suites(settings, run, debug, kunit, iommu, nullgroup, nogroup, compat, 
         refusals("refusals-arm64", settings, arm64),
         *noiommu(settings, arm64, "arm64", "noiommu", "lifetime", "device", "extents",
                  "trace"),
+        *dpdktrial.suites(settings, run),
         Suite("deb", lambda: debtrial.suite(settings, run), run, settings.work / "deb.log"),
         *modules.long_suites(settings, run, arm64),
         Suite("dkms", lambda: dkmstrial.suite(settings, run), run, settings.work / "dkms.log"),

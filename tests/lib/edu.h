@@ -2,7 +2,7 @@
 #ifndef TESTS_LIB_EDU_H
 #define TESTS_LIB_EDU_H
 
-/* One transfer by edu, of which libvfio's driver does two for each copy */
+/* Transfers by edu one by one, of which libvfio's driver does two for each copy */
 
 #include <stdlib.h>
 #include <string.h>
