@@ -25,7 +25,7 @@ trap "" PIPE
 
 # The thread that forwards, which never waits once it does: its time in hundredths
 worked() {
-	for thread in /proc/$testpmd/task/*; do
+	for thread in "/proc/$testpmd/task"/*; do
 		grep -q worker "$thread/comm" && awk '{ print $14 + $15 }' "$thread/stat"
 	done 2>&-
 }
@@ -34,8 +34,9 @@ until [ "$(worked)" -gt ${enough}00 ] 2>&- || [ $most = 0 ] || ! kill -0 $testpm
 	sleep 1
 	most=$((most - 1))
 done
-groups=$(ls -l /proc/$testpmd/fd | grep -c "/dev/vfio/noiommu-")
-containers=$(ls -l /proc/$testpmd/fd | grep -c "/dev/vfio/vfio$")
+open=$(for file in "/proc/$testpmd/fd"/*; do readlink "$file"; done)
+groups=$(echo "$open" | grep -c "^/dev/vfio/noiommu-")
+containers=$(echo "$open" | grep -c "^/dev/vfio/vfio$")
 echo >&3
 wait $testpmd
 status=$?
