@@ -6,7 +6,7 @@ import pathlib
 
 from build import foreign
 from common.ui import Failure
-from guest import accel, disk, initramfs, machine, vm
+from guest import accel, devicetree, disk, initramfs, machine, vm
 
 LIMIT = 600  # seconds, for a program that the user gave
 
@@ -35,11 +35,17 @@ def choose(settings, kernel, counting, make_machine):
 def maker(settings, kernel, scratch, **hardware):
     """What makes the machine of an accelerator and a job."""
     image = disk.make(settings.build / "disk.img")
+    shape = machine.SHAPES[hardware.get("shape", "plain")]
+    if shape.devicetree and not kernel.arch.debian:
+        raise Failure(f"MACHINE={hardware['shape']} takes a kernel for arm64: CONFIG=arm64")
 
     def make_machine(which, job):
         archive = initramfs.make(kernel.tree, kernel.out, job, scratch,
                                  foreign.busybox(settings, kernel.arch))
-        return machine.Machine(which, kernel.image, archive, image, arch=kernel.arch, **hardware)
+        made = machine.Machine(which, kernel.image, archive, image, arch=kernel.arch, **hardware)
+        if shape.devicetree:
+            made.devicetree = devicetree.make(kernel, shape.devicetree, made, scratch)
+        return made
     return make_machine
 
 

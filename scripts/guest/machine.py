@@ -1,26 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The guest's hardware: a q35 in one of several shapes, or the machine virt of
-arm64 in the plainest of them, and the serial ports that keep kernel log, program
-output and status apart."""
+"""The guest's hardware: a q35 or the machine virt of arm64 in one of several shapes,
+or a board, and the serial ports that keep kernel log, program output and status
+apart."""
 
 import dataclasses
 import pathlib
 import re
 import subprocess
 
-from build.arch import Arch, ARM64, X86_64
+from build.arch import Arch, X86_64
+from guest import boards
 
 # Panics end the machine. An NMI panics as well and prints every task and timer:
 # that is how a hang gets to show its trace.
 COMMAND_LINE = ("console={console} loglevel=7 panic=-1 oops=panic panic_print=0x5 "
                 "hung_task_panic=1 softlockup_panic=1")
-
-# Where the host is busy, an emulated timer comes too late for the kernel's test
-# of it, which ends in a panic. And without tsc=reliable Linux 7.2 may stop before
-# init: its clocksource watchdog waits for another processor with interrupts off, and
-# holds the lock that this one may be after to register a clocksource. It gives up
-# after 50 us of a clock, which until then is jiffies, and these stand still meanwhile.
-X86_APPEND = "unknown_nmi_panic no_timer_check tsc=reliable"
 
 NVME = "0000:00:04.0"
 EDU = "0000:00:05.0"
@@ -50,6 +44,8 @@ class Shape:
     options: tuple = ()  # more of QEMU's
     append: str = ""     # to the kernel's command line
     disks: int = 1
+    board: boards.Board = None   # instead of the architecture's
+    devicetree: str = ""        # of devicetree.py; instead of the one that QEMU makes
     hotplug: dict = dataclasses.field(default_factory=dict)  # name: one of the devices
 
 
@@ -77,6 +73,15 @@ def port(name, slot, **options):
     link up again after a reset if edu, which is no PCIe device, is behind it."""
     where = {"x-speed": "5", "bus": "pcie.0", "addr": f"{15 + slot:x}.0"}
     return device("pcie-root-port", id=name, chassis=slot, slot=slot, **{**where, **options})
+
+
+def root(number):
+    """A root bus, 64 * number, with edu behind a port: QEMU plugs only bridges there."""
+    bus, behind = f"root{number}", f"port{number}"
+    return (device("pxb-pcie", id=bus, bus="pcie.0", addr=f"{15 + number:x}.0",
+                   bus_nr=64 * number),
+            port(behind, number, bus=bus, addr="00.0"),
+            edu(bus=behind, addr="00.0"))
 
 
 PLAIN = (nvme(0, bus="pcie.0", addr="04.0"), edu(bus="pcie.0", addr="05.0"))
@@ -137,12 +142,23 @@ SHAPES = {
     "slots": dataclasses.replace(
         PORTS, append="pcie_ports=native",
         options=("-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off")),
+
+    # arm64, root buses that see memory each in its way
+    "roots": Shape(
+        (*PLAIN,
+         *(each for number in range(1, 4) for each in root(number))),
+        board=boards.LARGE_VIRT, devicetree="roots.dtso"),
+
+    # arm64, boards with a DMA engine that is a platform device
+    "zcu102": Shape((), disks=0, board=boards.ZCU102, devicetree="zcu102.dts"),
+    "raspi3b": Shape((), disks=0, board=boards.RASPI3B,
+                     devicetree="broadcom/bcm2837-rpi-3-b.dtb"),
 }
 
 
 @dataclasses.dataclass
 class Machine:
-    accel: str            # of ACCELERATORS or ARM64_ACCELERATORS
+    accel: str            # one of the board's
     kernel: pathlib.Path
     initramfs: pathlib.Path
     disk: pathlib.Path
@@ -153,30 +169,44 @@ class Machine:
     arch: Arch = X86_64
     trace: str = ""       # file to write instructions to, when told
     root: pathlib.Path = None   # a file system, on a disk of its own
+    devicetree: pathlib.Path = None
 
     @property
     def hotplug(self):
         return SHAPES[self.shape].hotplug
 
+    @property
+    def board(self):
+        return SHAPES[self.shape].board or boards.OF[self.arch]
+
+    def bare(self, *properties):
+        """The command for a machine with processors and memory, and no more."""
+        return [
+            self.arch.qemu, "-nodefaults", "-no-user-config", "-display", "none",
+            "-no-reboot", "-machine", ",".join([self.board.machine, *properties]),
+            *self.board.accelerators[self.accel],
+            "-smp", str(self.board.cpus or self.cpus),
+            "-m", str(self.board.memory or self.memory),
+        ]
+
     def command(self, log, status, monitor, interactive=False):
         """`log` and `status` are files, `monitor` a socket's number; the
         program's output is QEMU's."""
         shape = SHAPES[self.shape]
-        board = BOARDS[self.arch]
-        line = COMMAND_LINE.format(console=self.arch.console)
+        line = COMMAND_LINE.format(console=self.board.console or self.arch.console)
         # Without a terminal's user there is no escape key: the bytes pass as they are
         program = "stdio,id=program,signal=off" + (",mux=on" if interactive else "")
         return [
-            self.arch.qemu, "-nodefaults", "-no-user-config", "-display", "none",
-            "-no-reboot", "-machine", board.machine, *board.accelerators[self.accel],
-            "-smp", str(self.cpus), "-m", str(self.memory),
+            *self.bare(),
             "-kernel", str(self.kernel), "-initrd", str(self.initramfs),
-            "-append", " ".join(filter(None, [line, board.append, shape.append,
+            *(("-dtb", str(self.devicetree)) if self.devicetree else ()),
+            "-append", " ".join(filter(None, [line, self.board.append, shape.append,
                                               self.append])),
             "-chardev", f"file,id=log,path={escape(log)}",
             "-chardev", program,
-            "-chardev", f"file,id=status,path={escape(status)}",
-            *board.ports,
+            *(("-chardev", f"file,id=status,path={escape(status)}")
+              if self.board.status_port else ()),
+            *self.board.ports,
             "-chardev", f"socket,id=monitor,fd={monitor}",
             "-mon", "chardev=monitor,mode=control",
             *shape.options,
@@ -185,50 +215,6 @@ class Machine:
             *(word for each in shape.devices for word in ("-device", each.option())),
             *root_disk(self.root),
         ]
-
-
-# With five levels of page tables, KASAN takes an interrupt that comes while the
-# kernel finds out about its processor for a wild access
-ACCELERATORS = {
-    "kvm": ["-accel", "kvm", "-cpu", "host,la57=off"],
-    "tcg": ["-accel", "tcg,thread=multi", "-cpu", "max,la57=off"],
-
-    # Time is the number of instructions, a nanosecond each; idle, it leaps to
-    # the next timer. Nothing that the guest sees is the host's: not the date,
-    # and no random number. For one processor: more would share the count. QEMU
-    # counts each byte of `rep movsb`, which hardware that has it is quick at: the
-    # kernel must not take it for that.
-    "icount": ["-accel", "tcg,thread=single", "-cpu", "max,la57=off,erms=off,fsrm=off",
-               "-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm",
-               "-seed", "1"],
-}
-
-ARM64_ACCELERATORS = {
-    "tcg": ["-accel", "tcg,thread=multi", "-cpu", "cortex-a72"],
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class Board:
-    """What an architecture's machine is to QEMU. The guest finds the program's
-    port as ttyS1 and that of the status as ttyS2 on each."""
-    machine: str
-    accelerators: dict
-    ports: tuple
-    append: str = ""   # to the kernel's command line
-
-
-BOARDS = {
-    X86_64: Board("q35", ACCELERATORS, (
-        "-serial", "chardev:log", "-serial", "chardev:program", "-serial", "chardev:status"),
-        X86_APPEND),
-
-    # It has one port of its own. There is no SMMU unless one is asked for.
-    ARM64: Board("virt,gic-version=3", ARM64_ACCELERATORS, (
-        "-serial", "chardev:log", "-chardev", "null,id=first", "-chardev", "null,id=last",
-        "-device", "pci-serial-4x,bus=pcie.0,addr=03.0,chardev1=first,chardev2=program,"
-        "chardev3=status,chardev4=last")),
-}
 
 
 def disks(path, count):

@@ -15,7 +15,7 @@ from unittest import mock
 
 from build import arch
 from common.ui import Failure
-from guest import disk, diskread, initramfs, machine, vm
+from guest import devicetree, disk, diskread, guest, initramfs, machine, vm
 from tests.folder import FolderTest
 
 
@@ -149,6 +149,12 @@ class Status(FolderTest):
         self.assertEqual(self.read(""), (False, None))
         self.assertEqual(self.read("booted\nexit \n"[:-1]), (True, None))
         self.assertEqual(vm.read_status(self.folder / "none"), (False, None))
+
+    def test_in_the_log_of_the_kernel(self):
+        log = "[    0.1] a\r\nX[    5.25] status: booted\r\n[   10.5] exit 7\r\n"
+        self.assertEqual(self.read(log), (True, None))
+        self.assertEqual(self.read(log + "[   11.000002] status: exit 3\r\n"), (True, 3))
+        self.assertEqual(self.read("[    5.25] it has booted\r\n"), (False, None))
 
 
 class Follow(unittest.TestCase):
@@ -305,6 +311,83 @@ class Arm64(unittest.TestCase):
         self.assertEqual(arch.of(names[:1]), arch.X86_64)
         self.assertEqual(arch.ARM64.target, "Image")
         self.assertEqual(arch.X86_64.variables, {})
+
+
+class Boards(unittest.TestCase):
+    """What is there without PCI, and its devicetree."""
+
+    def command(self, shape):
+        made = machine.Machine("tcg", "Image", "cpio", "disk", arch=arch.ARM64, shape=shape,
+                               devicetree=pathlib.Path("tree.dtb"))
+        return made.command("log", "status", 5)
+
+    def test_each_is_given_its_devicetree(self):
+        for name, shape in machine.SHAPES.items():
+            if shape.devicetree:
+                words = self.command(name)
+                self.assertEqual(words[words.index("-dtb") + 1], "tree.dtb")
+
+    def test_two_ports_and_none_for_the_status(self):
+        for shape in ("zcu102", "raspi3b"):
+            words = self.command(shape)
+            self.assertEqual(sorted(value for name, value in zip(words, words[1:])
+                                    if name == "-serial"), ["chardev:log", "chardev:program"])
+            self.assertFalse([word for word in words if "id=status" in word])
+            self.assertIn("STATUS_PORT=kmsg", words[words.index("-append") + 1])
+
+    def test_what_they_are_stands_above_what_was_asked_for(self):
+        words = self.command("raspi3b")
+        self.assertEqual([words[words.index(name) + 1] for name in ("-machine", "-smp", "-m")],
+                         ["raspi3b", "4", "1024"])
+
+    def test_the_roots_have_a_device_each(self):
+        buses = re.findall(r"edu,\S*bus=(\w+)", " ".join(self.command("roots")))
+        self.assertEqual(buses, ["pcie", "port1", "port2", "port3"])
+        self.assertEqual(re.findall(r"bus_nr=(\d+)", " ".join(self.command("roots"))),
+                         ["64", "128", "192"])
+
+
+class Devicetrees(FolderTest):
+    """By tools that are played."""
+
+    def kernel(self, dtc):
+        tools = self.folder / "scripts/dtc"
+        tools.mkdir(parents=True)
+        for name, text in {"dtc": dtc, "fdtoverlay": "cat $2 $5 >$4"}.items():
+            (tools / name).write_text(f"#!/bin/sh\n{text}\n")
+            (tools / name).chmod(0o755)
+        return mock.Mock(out=self.folder)
+
+    def make(self, name, dtc="cat $7 >$6"):
+        words = ["sh", "-c", f"printf base >{self.folder}/base.dtb"]
+        made = mock.Mock(bare=lambda *_: words)
+        return devicetree.make(self.kernel(dtc), name, made, self.folder).read_text()
+
+    def test_of_ours(self):
+        self.assertEqual(self.make("zcu102.dts"),
+                         (devicetree.TREES / "zcu102.dts").read_text())
+
+    def test_changes_to_qemus(self):
+        self.assertEqual(self.make("roots.dtso"),
+                         "base" + (devicetree.TREES / "roots.dtso").read_text())
+
+    def test_a_warning_is_an_error(self):
+        with self.assertRaisesRegex(Failure, "cleanly:\nno unit name"):
+            self.make("zcu102.dts", "cat $7 >$6; echo no unit name >&2")
+
+    def test_an_error_is_one(self):
+        with self.assertRaisesRegex(Failure, "dtc failed: syntax"):
+            self.make("zcu102.dts", "echo syntax >&2; exit 1")
+
+    def test_each_shapes_is_there(self):
+        for shape in machine.SHAPES.values():
+            if shape.devicetree and "/" not in shape.devicetree:
+                self.assertTrue((devicetree.TREES / shape.devicetree).exists())
+
+    def test_not_for_another_architecture(self):
+        kernel = mock.Mock(arch=arch.X86_64)
+        with mock.patch.object(disk, "make"), self.assertRaisesRegex(Failure, "CONFIG=arm64"):
+            guest.maker(mock.Mock(build=self.folder), kernel, self.folder, shape="zcu102")
 
 
 class Machine(unittest.TestCase):

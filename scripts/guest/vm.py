@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import selectors
 import shutil
 import socket
@@ -97,7 +98,9 @@ def run_once(machine, name, work, limit, output, interactive, boot):
     log = log_of(work, name)
     log.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=work) as scratch, Monitor() as monitor:
-        status, messages = pathlib.Path(scratch, "status"), pathlib.Path(scratch, "qemu")
+        status = pathlib.Path(scratch, "status") if machine.board.status_port else log
+        messages = pathlib.Path(scratch, "qemu")
+        log.unlink(missing_ok=True)   # that of an earlier run tells nothing of this one
         command = machine.command(log, status, monitor.far.fileno(), interactive)
         start = time.monotonic()
         with open(messages, "wb") as errors:
@@ -188,12 +191,18 @@ def ended(process):
     return True
 
 
+# How the guest of a board without a port for the status says it in the kernel's log
+LOGGED = re.compile(r"^.*\[ *\d+\.\d+\] status: ")
+
+
 def status_lines(path):
-    """The whole lines that the guest wrote to its status port."""
+    """The whole lines that the guest wrote to its status port; or the kernel's log,
+    with such lines in it."""
     try:
-        return path.read_text(errors="replace").split("\n")[:-1]
+        lines = path.read_text(errors="replace").split("\n")[:-1]
     except FileNotFoundError:
         return []
+    return [LOGGED.sub("", line.rstrip("\r")) for line in lines]
 
 
 def read_status(path):
