@@ -91,6 +91,7 @@ def long_suites(settings, run, debug, kunit, iommu, nullgroup, nogroup, compat, 
         refusals("refusals-arm64", settings, arm64),
         *noiommu(settings, arm64, "arm64", "noiommu", "lifetime", "device", "extents",
                  "trace"),
+        *(on_board(name, settings, arm64) for name in ("zcu102", "raspi3b", "roots")),
         *dpdktrial.suites(settings, run),
         Suite("deb", lambda: debtrial.suite(settings, run), run, settings.work / "deb.log"),
         *modules.long_suites(settings, run, arm64),
@@ -284,6 +285,17 @@ def bdf(name, shape):
         return machine.BYPASS_EDU
     return {"reset": machine.PAIR_EDU, "hotreset": machine.PAIR_EDU,
             "removal": machine.HOT_EDU}.get(name, machine.EDU)
+
+
+def on_board(shape, settings, kernel):
+    """The test of tests/boards for a machine: of its DMA engine, or of what devices on
+    its buses see of memory."""
+    # The one makes huge pages of most of the memory, the other takes a few
+    test, hugepages = ("roots_test", 0) if shape == "roots" else ("engine_test", 16)
+
+    def make_job():
+        return Job(program=programs.own_test(kernel, "boards", test), hugepages=hugepages)
+    return guest_suite(f"board-{shape}", settings, kernel, make_job, shape)
 
 
 def program(name, settings, kernel, suite, test, args=()):

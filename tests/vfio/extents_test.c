@@ -4,7 +4,7 @@
  *
  * A driver without an IOMMU programs what it gets here into a device, so every
  * extent of every answer counts, and so does where one ends. They are compared
- * with what noiommu_layout.h predicts from /proc/self/pagemap, and the bytes of
+ * with what layout.h predicts from /proc/self/pagemap, and the bytes of
  * the array that are not part of the answer must stay as they were.
  *
  * NOIOMMU_WINDOWS is the number of random lookups, NOIOMMU_SEED chooses them.

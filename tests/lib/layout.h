@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef TESTS_VFIO_LAYOUT_H
-#define TESTS_VFIO_LAYOUT_H
+#ifndef TESTS_LIB_LAYOUT_H
+#define TESTS_LIB_LAYOUT_H
 
 /*
  * What IOMMU_IOAS_GET_PA has to answer, predicted from what is mapped where and
@@ -364,4 +364,4 @@ static inline bool window_check(const struct bound *b,
 	return equal && untouched;
 }
 
-#endif /* TESTS_VFIO_LAYOUT_H */
+#endif /* TESTS_LIB_LAYOUT_H */
