@@ -4,8 +4,9 @@ for. Each gives a KTAP document."""
 
 import itertools
 
+from build.kernel import Kernel
 from checks import ktap
-from checks.lint import (boot, checkpatch, cocci, compiler, docs, history, kerneldoc,
+from checks.lint import (boot, checkpatch, cocci, compiler, docs, guide, history, kerneldoc,
                          maintainer, userspace)
 from checks.lint.worktree import WorkTree
 from checks.suite import Suite
@@ -22,6 +23,7 @@ def suites(settings):
         suite("checkpatch", lambda each: of_checkpatch(settings, each)),
         suite("kernel-doc", lambda each: kerneldoc.results(source(settings), each)),
         suite("get_maintainer", lambda each: of_maintainer(settings, each)),
+        suite("guide", lambda each: guide.results(Kernel(settings, "debug"))),
         suite("docs", lambda each: docs.results(worktree, each)),
         suite("userspace", lambda each: userspace.Userspace(worktree).results(each)),
         suite("gcc-sparse", lambda each: compiler.gcc(settings, worktree, each)),
@@ -39,6 +41,7 @@ def quick(settings, debug):
             of_checkpatch(settings, series),
             kerneldoc.results(source(settings), series),
             of_maintainer(settings, series),
+            guide.results(debug),
             compiler.tip(settings, debug, series))))
     return Suite("lint", run, debug)
 
