@@ -13,7 +13,9 @@ from common.settings import TOP
 
 LIBRARY = TOP / "tools/vfio"
 TESTS = TOP / "tests/vfiodma"
-PARTS = ("ctx", "sysfs", "device", "region", "irq", "memory", "map", "lookup", "table", "sg")
+PARTS = ("ctx", "sysfs", "device", "reach", "region", "irq", "memory", "map", "lookup", "table", "sg",
+         "cache")
+KERNEL_PARTS = ("ctx", "reach", "map", "lookup", "memory", "table", "sg", "cache")
 STRICT = ("-Wall", "-Wextra", "-pedantic", "-Werror")
 ENVIRONMENT = {**os.environ, "LC_ALL": "C"}
 
@@ -53,11 +55,27 @@ class Library(unittest.TestCase):
         self.program("table-test", "table", sanitizer="thread")
 
     def test_beside_a_kernel_that_is_played(self):
-        self.program("kernel-test", "ctx", "map", "lookup", "memory", "table", "sg",
-                     sanitizer="address,undefined")
+        self.program("kernel-test", *KERNEL_PARTS, sanitizer="address,undefined")
+
+    def test_on_arm64(self):
+        """The same, with instructions for caches that no other architecture lets a
+        program use."""
+        compiler, emulator = "aarch64-linux-gnu-gcc", "qemu-aarch64"
+        if not present(compiler):
+            self.skipTest(f"no {compiler}")
+        program = self.folder / "kernel-test"
+        self.expect(run(compiler, "-static", "-O2", "-D_GNU_SOURCE", *STRICT, "-Wno-pedantic",
+                        f"-I{LIBRARY}", TESTS / "kernel-test.c",
+                        *(LIBRARY / f"{part}.c" for part in KERNEL_PARTS), "-pthread", "-o", program))
+        code = self.expect(run("aarch64-linux-gnu-objdump", "-d", program))
+        for instruction in (r"dc\s+cvac", r"dc\s+civac"):
+            self.assertRegex(code, instruction)
+        if not present(emulator):
+            self.skipTest(f"no {emulator} to run it: it compiles, and has the instructions")
+        self.assertIn("\nok ", self.expect(run(emulator, program)))
 
     def test_compiles_without_a_warning(self):
-        for compiler in present("gcc", "clang"):
+        for compiler in present("gcc", "clang", "aarch64-linux-gnu-gcc"):
             for part in PARTS:
                 self.expect(run(compiler, "-std=gnu11", "-O2", "-D_GNU_SOURCE", *STRICT, "-fPIC",
                                 "-c", LIBRARY / f"{part}.c", "-o", self.folder / "part.o"))

@@ -9,15 +9,20 @@
  */
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
+#include <linux/vfio.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "internal.h"
 #include "test.h"
 #include "vfiodma.h"
 
@@ -169,6 +174,193 @@ static void test_memory(void)
 		REQUIRE_OK(vfiodma_free(ctx, va));
 		EXPECT_EQ(known_pages(ctx, va, kinds[i].size), 0);
 	}
+	edu_close(&device);
+	EXPECT_EQ(vfiodma_ctx_destroy(ctx), 0);
+}
+
+static bool says(const char *path, const char *text)
+{
+	static char content[65536];
+	int fd = open(path, O_RDONLY);
+	ssize_t length = 0, more;
+
+	while ((more = read(fd, content + length, sizeof(content) - 1 - length)) > 0)
+		length += more;
+	content[length] = '\0';
+	close(fd);
+	return strstr(content, text);
+}
+
+/*
+ * One is set aside where the kernel's command line says so, if the CPU has them. A
+ * kernel that could not make one later does not know the size without that.
+ */
+static void test_gigantic_page(void)
+{
+	bool one = says("/proc/cmdline", "hugepagesz=1G") &&
+		   says("/proc/cpuinfo", "pdpe1gb");
+	bool some = one || !access("/sys/kernel/mm/hugepages/hugepages-1048576kB", F_OK);
+	struct vfiodma_ctx *ctx;
+	struct edu device;
+	char *va, *second;
+	size_t wrong = 0, i;
+
+	REQUIRE_OK(vfiodma_ctx_create(&ctx));
+	REQUIRE_OK(edu_open(ctx, edu, &device));
+	EXPECT_EQ(vfiodma_alloc(ctx, MIB(1), VFIODMA_HUGE_1G, (void **)&va),
+		  one ? 0 : some ? -ENOMEM : -EOPNOTSUPP);
+	if (one) {
+		uint64_t addr = vfiodma_addr(ctx, va);
+
+		EXPECT_EQ(vfiodma_sg(ctx, va, MIB(1024), NULL, 0), 1);
+		for (i = 0; i < MIB(1024); i += PAGE)
+			wrong += vfiodma_addr(ctx, va + i) != addr + i;
+		EXPECT_EQ(wrong, 0);
+		if (!has_iommu)
+			EXPECT_EQ(addr, pagemap(va));
+		check_dma(ctx, &device, va + MIB(600), va + MIB(1024) - PAGE,
+			  EDU_MOST);
+		EXPECT_EQ(vfiodma_alloc(ctx, PAGE, VFIODMA_HUGE_1G,
+					(void **)&second), -ENOMEM);
+		REQUIRE_OK(vfiodma_free(ctx, va));
+		EXPECT_EQ(known_pages(ctx, va, MIB(1024)), 0);
+		/* More than all of the smaller huge pages, in one piece */
+		REQUIRE_OK(vfiodma_alloc(ctx, MIB(300), VFIODMA_CONTIGUOUS,
+					 (void **)&va));
+		EXPECT_EQ(vfiodma_sg(ctx, va, MIB(300), NULL, 0), 1);
+		REQUIRE_OK(vfiodma_free(ctx, va));
+	}
+	edu_close(&device);
+	EXPECT_EQ(vfiodma_ctx_destroy(ctx), 0);
+}
+
+/* What the machine is known to be: everything within reach, and coherent */
+static void test_dma_info(void)
+{
+	struct vfiodma_dma_info info = { .size = sizeof(info) };
+	struct vfiodma_ctx *ctx;
+	struct edu device;
+	char data[100] = { 0 };
+	bool told = has_iommu;
+
+	/* What this kernel has is in its header, which this is compiled with. */
+#ifdef VFIO_DEVICE_INFO_CAP_NOIOMMU_DMA
+	told = true;
+#endif
+	REQUIRE_OK(vfiodma_ctx_create(&ctx));
+	REQUIRE_OK(edu_open(ctx, edu, &device));
+	EXPECT_EQ(vfiodma_device_dma_info(device.dev, &info), told ? 0 : -ENODATA);
+	EXPECT_EQ(info.coherent, told);
+	EXPECT_EQ(info.translated, has_iommu);
+	EXPECT(!info.encrypted);
+	if (has_iommu)
+		EXPECT(info.last_addr > UINT32_MAX && info.last_addr < INT64_MAX);
+	else if (told)
+		EXPECT_EQ(info.last_addr, UINT64_MAX);
+	EXPECT_EQ(vfiodma_sync_for_device(device.dev, data, sizeof(data)), 0);
+	EXPECT_EQ(vfiodma_sync_for_cpu(device.dev, data, sizeof(data)), 0);
+	edu_close(&device);
+	EXPECT_EQ(vfiodma_ctx_destroy(ctx), 0);
+}
+
+#ifdef VFIO_DEVICE_INFO_CAP_NOIOMMU_DMA
+/*
+ * Devices that the library takes for limited ones: it asks for their own addresses,
+ * which are the physical ones on this machine.
+ */
+static void test_own_addresses(void)
+{
+	char *va = scattered(MIB(4));
+	struct vfiodma_device *disk;
+	struct vfiodma_ctx *ctx;
+	unsigned long lookups;
+	struct edu device;
+	size_t wrong = 0, i;
+
+	REQUIRE_OK(vfiodma_ctx_create(&ctx));
+	REQUIRE_OK(edu_open(ctx, has_iommu ? other : edu, &device));
+	EXPECT(device.dev->reach.known);
+	device.dev->reach.last_addr--;
+	REQUIRE_OK(vfiodma_map(ctx, va, MIB(2), 0, NULL, NULL));
+	lookups = vfiodma_ctx_lookups(ctx);
+	for (i = 9; i < MIB(2); i += PAGE)
+		wrong += vfiodma_addr(ctx, va + i) != pagemap(va + i);
+	EXPECT_EQ(wrong, 0);
+	check_dma(ctx, &device, va, va + MIB(1), EDU_MOST);
+	if (!has_iommu) {
+		REQUIRE_OK(vfiodma_device_open(ctx, nvme, 0, &disk));
+		disk->reach.last_addr--;
+		REQUIRE_OK(vfiodma_map(ctx, va + MIB(2), MIB(2), 0, NULL, NULL));
+		EXPECT(vfiodma_ctx_lookups(ctx) >= lookups + 2);
+		EXPECT_EQ(wrong_pages(ctx, va, MIB(4)), 0);
+		vfiodma_device_close(disk);
+	}
+	edu_close(&device);
+	EXPECT_EQ(vfiodma_ctx_destroy(ctx), 0);
+	munmap(va, MIB(4));
+}
+#endif
+
+static int compare_addresses(const void *left, const void *right)
+{
+	const uint64_t *a = left, *b = right;
+
+	return *a < *b ? -1 : *a > *b;
+}
+
+/*
+ * An address that a quarter of what the kernel gives now lies above. IOVAs are given
+ * from low ones on.
+ */
+static uint64_t usual_limit(struct vfiodma_ctx *ctx, size_t pages)
+{
+	uint64_t *addrs = calloc(pages, sizeof(*addrs)), limit;
+	size_t i;
+	char *va;
+
+	if (has_iommu)
+		return UINT32_MAX;
+	if (vfiodma_alloc(ctx, pages * PAGE, VFIODMA_SCATTERED, (void **)&va))
+		return 0;
+	for (i = 0; i < pages; i++)
+		addrs[i] = vfiodma_addr(ctx, va + i * PAGE);
+	qsort(addrs, pages, sizeof(*addrs), compare_addresses);
+	limit = addrs[pages * 3 / 4];
+	vfiodma_free(ctx, va);
+	free(addrs);
+	return limit;
+}
+
+static void test_memory_that_fits(void)
+{
+	struct vfiodma_alloc_options want = { .size = sizeof(want) };
+	struct vfiodma_ctx *ctx;
+	size_t above = 0, i;
+	struct edu device;
+	char *va;
+
+	REQUIRE_OK(vfiodma_ctx_create(&ctx));
+	REQUIRE_OK(edu_open(ctx, edu, &device));
+	want.max_addr = usual_limit(ctx, 64);
+	REQUIRE(want.max_addr > 0);
+	REQUIRE_OK(vfiodma_alloc_with(ctx, 64 * PAGE, &want, (void **)&va));
+	for (i = 0; i < 64 * PAGE; i++)
+		above += vfiodma_addr(ctx, va + i) > want.max_addr || va[i];
+	EXPECT_EQ(above, 0);
+	EXPECT_EQ(wrong_pages(ctx, va, 64 * PAGE), 0);
+	check_dma(ctx, &device, va, va + 32 * PAGE, EDU_MOST);
+	REQUIRE_OK(vfiodma_free(ctx, va));
+
+	/* The first page of memory is nobody's. */
+	want.max_addr = PAGE - 1;
+	EXPECT_EQ(vfiodma_alloc_with(ctx, PAGE, &want, (void **)&va),
+		  -EADDRNOTAVAIL);
+	want.memory = VFIODMA_CONTIGUOUS;
+	want.max_addr = INT64_MAX;
+	want.alignment = MIB(1);
+	REQUIRE_OK(vfiodma_alloc_with(ctx, 3 * PAGE, &want, (void **)&va));
+	EXPECT_EQ(vfiodma_addr(ctx, va) % MIB(1), 0);
+	EXPECT_EQ(vfiodma_sg(ctx, va, 3 * PAGE, NULL, 0), 1);
 	edu_close(&device);
 	EXPECT_EQ(vfiodma_ctx_destroy(ctx), 0);
 }
@@ -525,6 +717,53 @@ static void test_privileges(void)
 	EXPECT_EQ(vfiodma_ctx_destroy(ctx), 0);
 }
 
+/* As an administrator would let a program have it: this right, and a limit */
+static void keep_rawio(rlim_t memory)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct caps[2] = { { 0 } };
+	struct rlimit limit = { memory, memory };
+
+	caps[0].effective = caps[0].permitted = 1u << CAP_SYS_RAWIO;
+	if (setrlimit(RLIMIT_MEMLOCK, &limit) || syscall(SYS_capset, &head, caps))
+		_exit(100);
+}
+
+/* In a process of its own: what is mapped counts as locked. */
+static void test_memory_limit(void)
+{
+	char *va = scattered(MIB(4));
+	struct vfiodma_device *dev;
+	struct vfiodma_ctx *ctx;
+	int status;
+	void *more;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		keep_rawio(MIB(2));
+		if (vfiodma_ctx_create(&ctx) ||
+		    vfiodma_device_open(ctx, edu, 0, &dev))
+			_exit(101);
+		if (vfiodma_map(ctx, va, MIB(4), 0, NULL, NULL) != -ENOMEM)
+			_exit(102);
+		if (vfiodma_alloc(ctx, MIB(4), VFIODMA_SCATTERED, &more) != -ENOMEM)
+			_exit(103);
+		if (vfiodma_map(ctx, va, MIB(1), 0, NULL, NULL))
+			_exit(104);
+		if (vfiodma_alloc(ctx, MIB(1) + PAGE, VFIODMA_SCATTERED, &more) !=
+		    -ENOMEM)
+			_exit(105);
+		if (vfiodma_unmap(ctx, va) || vfiodma_map(ctx, va, MIB(2), 0, NULL, NULL))
+			_exit(106);
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	EXPECT_EQ(status, 0);
+	munmap(va, MIB(4));
+}
+
 static void test_memory_errors(void)
 {
 	char *va = scattered(MIB(4)), *page, *memory;
@@ -548,7 +787,7 @@ static void test_memory_errors(void)
 	EXPECT_EQ(vfiodma_alloc(ctx, MIB(4096), VFIODMA_HUGE_2M,
 				(void **)&memory), -ENOMEM);
 	if (!has_iommu)
-		EXPECT_EQ(vfiodma_alloc(ctx, MIB(768), VFIODMA_CONTIGUOUS,
+		EXPECT_EQ(vfiodma_alloc(ctx, MIB(1100), VFIODMA_CONTIGUOUS,
 					(void **)&memory), -ENOBUFS);
 	/* Left mapped: it goes with the context. */
 	edu_close(&device);
@@ -616,6 +855,12 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		{ "memory of each kind", test_memory },
+		{ "a page of 1 GiB", test_gigantic_page },
+		{ "what is known of a device's DMA", test_dma_info },
+#ifdef VFIO_DEVICE_INFO_CAP_NOIOMMU_DMA
+		{ "a device's own addresses", test_own_addresses },
+#endif
+		{ "memory that has to fit", test_memory_that_fits },
 		{ "the caller's memory", test_own_memory },
 		{ "scatter lists", test_scatter_list },
 		{ "two devices in one context", test_two_devices },
@@ -624,6 +869,7 @@ int main(int argc, char **argv)
 		{ "descriptors", test_descriptors },
 		{ "errors of opening", test_open_errors },
 		{ "privileges", test_privileges },
+		{ "the limit of locked memory", test_memory_limit },
 		{ "errors of memory", test_memory_errors },
 		{ "lookups while another thread maps", test_threads },
 		/* Only where there are both kinds of device */

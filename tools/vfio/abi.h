@@ -14,6 +14,7 @@
 /* iommufd */
 #define ABI_DESTROY		_IO(';', 0x80)
 #define ABI_IOAS_ALLOC		_IO(';', 0x81)
+#define ABI_IOAS_IOVA_RANGES	_IO(';', 0x84)
 #define ABI_IOAS_MAP		_IO(';', 0x85)
 #define ABI_IOAS_UNMAP		_IO(';', 0x86)
 #define ABI_IOAS_GET_PA		_IO(';', 0x95)
@@ -30,6 +31,20 @@ struct abi_ioas_alloc {
 	uint32_t size;
 	uint32_t flags;
 	uint32_t out_ioas_id;
+};
+
+struct abi_iova_range {
+	uint64_t start;
+	uint64_t last;
+};
+
+struct abi_ioas_iova_ranges {
+	uint32_t size;
+	uint32_t ioas_id;
+	uint32_t num_iovas;
+	uint32_t reserved;
+	uint64_t allowed_iovas;
+	uint64_t out_iova_alignment;
 };
 
 struct abi_ioas_map {
@@ -53,6 +68,9 @@ struct abi_pa_extent {
 	uint64_t phys;
 	uint64_t length;
 };
+
+/* @dev_id is a device that is bound: its own addresses are asked for. */
+#define ABI_GET_PA_DEVICE	0x1
 
 /* Linux 7.3 has it without what begins at @num_extents. */
 struct abi_ioas_get_pa {
@@ -89,6 +107,20 @@ struct abi_device_attach {
 struct abi_device_detach {
 	uint32_t argsz;
 	uint32_t flags;
+};
+
+/* Of VFIO_DEVICE_GET_INFO, for devices without an IOMMU */
+#define ABI_CAP_NOIOMMU_DMA	6
+
+#define ABI_NOIOMMU_DMA_COHERENT	0x1
+#define ABI_NOIOMMU_DMA_TRANSLATED	0x2
+#define ABI_NOIOMMU_DMA_ENCRYPTED	0x4
+
+struct abi_cap_noiommu_dma {
+	struct vfio_info_cap_header header;
+	uint32_t flags;
+	uint32_t reserved;
+	uint64_t last_addr;
 };
 
 #endif /* ABI_H */

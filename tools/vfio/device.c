@@ -24,9 +24,10 @@ static int bind_device(struct vfiodma_device *dev)
 		.iommufd = dev->ctx->iommufd,
 	};
 
-	if (!ioctl(dev->fd, ABI_DEVICE_BIND, &bind))
-		return 0;
-	return errno == EINVAL ? -EBUSY : -errno;
+	if (ioctl(dev->fd, ABI_DEVICE_BIND, &bind))
+		return errno == EINVAL ? -EBUSY : -errno;
+	dev->id = bind.out_devid;
+	return 0;
 }
 
 static int attach(struct vfiodma_device *dev)
@@ -50,16 +51,6 @@ static void detach(struct vfiodma_device *dev)
 	if (dev->attached)
 		ioctl(dev->fd, ABI_DEVICE_DETACH, &detach);
 	dev->attached = false;
-}
-
-static int get_info(struct vfiodma_device *dev)
-{
-	struct vfio_device_info info = { .argsz = sizeof(info) };
-
-	if (ioctl(dev->fd, VFIO_DEVICE_GET_INFO, &info))
-		return -errno;
-	dev->flags = info.flags;
-	return info.flags & VFIO_DEVICE_FLAGS_PCI ? 0 : -EINVAL;
 }
 
 /*
@@ -88,9 +79,7 @@ static int start(struct vfiodma_device *dev, unsigned int flags)
 {
 	int err;
 
-	err = get_info(dev);
-	if (!err)
-		err = take_off_bus(dev);
+	err = take_off_bus(dev);
 	if (!err)
 		err = listen_request(dev);
 	if (!err && !(flags & VFIODMA_NO_RESET) && vfiodma_device_has_reset(dev))
@@ -98,26 +87,18 @@ static int start(struct vfiodma_device *dev, unsigned int flags)
 	return err;
 }
 
-/* The first device says what the addresses of a context are. */
 static int enter(struct vfiodma_device *dev)
 {
 	struct vfiodma_ctx *ctx = dev->ctx;
-	int err;
+	int err = -EXDEV;
 
 	ctx_lock(ctx);
-	if (ctx->devices && ctx->has_iommu != dev->has_iommu) {
-		ctx_unlock(ctx);
-		return -EXDEV;
-	}
-	err = attach(dev);
-	if (!err && !ctx->devices) {
-		ctx->has_iommu = dev->has_iommu;
-		err = map_enter(ctx);
-	}
+	if (map_accepts(ctx, dev))
+		err = attach(dev);
+	if (!err)
+		err = map_enter(ctx, dev);
 	if (err)
 		detach(dev);
-	else
-		ctx->devices++;
 	ctx_unlock(ctx);
 	return err;
 }
@@ -127,8 +108,8 @@ static void leave(struct vfiodma_device *dev)
 	struct vfiodma_ctx *ctx = dev->ctx;
 
 	ctx_lock(ctx);
-	if (dev->attached && !--ctx->devices)
-		map_leave(ctx);
+	if (dev->attached)
+		map_leave(ctx, dev);
 	detach(dev);
 	ctx_unlock(ctx);
 }
@@ -163,6 +144,8 @@ static int open_device(struct vfiodma_ctx *ctx, int fd, unsigned int flags,
 	err = sysfs_check_node(fd, &dev->has_iommu);
 	if (!err)
 		err = bind_device(dev);
+	if (!err)
+		err = reach_read(dev);
 	if (!err)
 		err = enter(dev);
 	if (!err)

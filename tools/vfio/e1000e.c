@@ -198,6 +198,16 @@ int e1000e_open(struct e1000e *port, struct vfiodma_ctx *ctx, const char *bdf,
 	err = example_open(&port->dev, ctx, bdf);
 	if (err)
 		return err;
+	/*
+	 * Port and CPU write to descriptors that share a cache line, so that each
+	 * could lose what the other has written.
+	 */
+	if (!port->dev.coherent) {
+		vfiodma_device_close(port->dev.vfio);
+		return refuse(EOPNOTSUPP,
+			      "%s: is not coherent with the CPU's caches, which its rings need",
+			      bdf);
+	}
 	err = start(port, irq);
 	if (err)
 		e1000e_close(port);

@@ -161,7 +161,7 @@ int why_no_device(int err, const char *bdf)
 		return refuse_used(bdf);
 	case EXDEV:
 		return refuse(err,
-			      "%s: of these devices, some are behind an IOMMU and some are not",
+			      "%s: these devices can not share memory: it is not at the same addresses to them (some behind an IOMMU, or on different buses)",
 			      bdf);
 	}
 	return fail(err, "%s: open it", bdf);
@@ -174,6 +174,10 @@ int why_no_memory(int err, size_t size, enum vfiodma_memory kind)
 	if (err == EOPNOTSUPP)
 		return refuse(err,
 			      "this kernel has no huge pages of that size: use --memory scattered");
+	if (err == EADDRNOTAVAIL)
+		return refuse(err,
+			      "memory of %zu bytes: the device does not reach all memory of this machine, and not what the kernel gave",
+			      size);
 	if (err == ENOMEM)
 		return fail(err,
 			    "memory of %zu bytes (%smapped memory counts as locked: see ulimit -l)",

@@ -118,6 +118,25 @@ int example_create(struct vfiodma_ctx **ctx)
 	return err ? why_no_context(-err) : 0;
 }
 
+/* Only a device without an IOMMU is limited in what it reaches, or not coherent. */
+static int check_dma(struct device *dev)
+{
+	struct vfiodma_dma_info info = { .size = sizeof(info) };
+	int err = vfiodma_device_dma_info(dev->vfio, &info);
+
+	if (!err)
+		note("%s: %scoherent, addresses %s the CPU's, up to %#llx%s",
+		     dev->bdf, info.coherent ? "" : "not ",
+		     info.translated ? "unlike" : "as",
+		     (unsigned long long)info.last_addr,
+		     info.encrypted ? ", memory is encrypted" : "");
+	dev->coherent = err || info.coherent;
+	err = vfiodma_sync_for_cpu(dev->vfio, NULL, 0);
+	return err ? refuse(-err,
+			    "%s: is not known to be coherent with the CPU's caches, which a program can do nothing about on this architecture",
+			    dev->bdf) : 0;
+}
+
 int example_open(struct device *dev, struct vfiodma_ctx *ctx, const char *bdf)
 {
 	int err;
@@ -130,7 +149,10 @@ int example_open(struct device *dev, struct vfiodma_ctx *ctx, const char *bdf)
 	note("%s: %s an IOMMU%s", bdf,
 	     vfiodma_device_has_iommu(dev->vfio) ? "behind" : "without",
 	     vfiodma_device_has_reset(dev->vfio) ? "" : ", has no reset");
-	return 0;
+	err = check_dma(dev);
+	if (err)
+		vfiodma_device_close(dev->vfio);
+	return err;
 }
 
 /*

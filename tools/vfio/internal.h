@@ -5,6 +5,7 @@
  *	ctx.c		contexts
  *	sysfs.c		from the address of a device to its node
  *	device.c	opening a device, and what it may do on the bus
+ *	reach.c		what its DMA can reach, and how
  *	region.c	its registers
  *	irq.c		its interrupts
  *	memory.c	allocation
@@ -12,6 +13,7 @@
  *	lookup.c	asking the kernel for addresses
  *	table.c		the table that answers without it
  *	sg.c		the questions that it answers
+ *	cache.c		caches that a device does not see
  */
 #ifndef INTERNAL_H
 #define INTERNAL_H
@@ -48,8 +50,9 @@ struct mapping {
  * @lock: for all of the rest, and for who writes the table
  * @iommufd: the iommufd
  * @ioas_id: the IOAS in it
- * @devices: how many are open
+ * @devices: the list of those that are attached, the oldest first
  * @has_iommu: they are behind one
+ * @translated: they are not, and take other addresses than the CPU
  * @get_pa_size: the size of struct abi_ioas_get_pa that the kernel takes
  * @lookups: calls that it has answered
  * @mappings: the list of all
@@ -60,8 +63,9 @@ struct vfiodma_ctx {
 	pthread_mutex_t lock;
 	int iommufd;
 	uint32_t ioas_id;
-	unsigned int devices;
+	struct vfiodma_device *devices;
 	bool has_iommu;
+	bool translated;
 	uint32_t get_pa_size;
 	unsigned long lookups;
 	struct mapping *mappings;
@@ -81,24 +85,47 @@ struct mapped_region {
 };
 
 /**
+ * struct reach - what the DMA of a device can reach, and how
+ * @known: the kernel has said so. If not, it is taken to reach all memory, at the
+ *	   CPU's addresses
+ * @coherent: DMA is coherent with the CPU's caches
+ * @translated: the device's addresses differ from the CPU's
+ * @encrypted: memory is encrypted, but for what is shared with the host
+ * @last_addr: the last address of the device
+ */
+struct reach {
+	bool known;
+	bool coherent;
+	bool translated;
+	bool encrypted;
+	uint64_t last_addr;
+};
+
+/**
  * struct vfiodma_device - a device that is open
  * @ctx: the context that it is attached to
+ * @next: of all that are attached to it
  * @lock: for @irqs, @regions, and the command register
  * @fd: its cdev
  * @request: eventfd, readable when it is asked for
  * @flags: of struct vfio_device_info
+ * @id: of the device in the iommufd
  * @has_iommu: it is behind one
+ * @reach: if it is not
  * @attached: to the context's IOAS
  * @irqs: a bit for each enum vfiodma_irq that is on
  * @regions: those that are mapped, which keep the file open
  */
 struct vfiodma_device {
 	struct vfiodma_ctx *ctx;
+	struct vfiodma_device *next;
 	pthread_mutex_t lock;
 	int fd;
 	int request;
 	uint32_t flags;
+	uint32_t id;
 	bool has_iommu;
+	struct reach reach;
 	bool attached;
 	unsigned int irqs;
 	struct mapped_region *regions;
@@ -120,19 +147,29 @@ int irq_set(struct vfiodma_device *dev, unsigned int index, unsigned int first,
 int region_set_command(struct vfiodma_device *dev, uint16_t clear, uint16_t set);
 void region_unmap_all(struct vfiodma_device *dev);
 
+/* reach.c */
+int reach_read(struct vfiodma_device *dev);
+bool reach_is_special(const struct vfiodma_device *dev);
+
 /* map.c; under the context's lock */
-int map_enter(struct vfiodma_ctx *ctx);
-void map_leave(struct vfiodma_ctx *ctx);
-void map_drop(struct vfiodma_ctx *ctx, struct mapping *mapping);
+bool map_accepts(const struct vfiodma_ctx *ctx, const struct vfiodma_device *dev);
+int map_enter(struct vfiodma_ctx *ctx, struct vfiodma_device *dev);
+void map_leave(struct vfiodma_ctx *ctx, struct vfiodma_device *dev);
 int map_add(struct vfiodma_ctx *ctx, void *va, size_t size, unsigned int flags,
-	    struct mapping **mapping_out);
+	    bool partly, struct mapping **mapping_out);
+void map_drop(struct vfiodma_ctx *ctx, struct mapping *mapping);
+uint64_t map_hold(struct vfiodma_ctx *ctx, struct mapping *mapping);
+void map_release(struct vfiodma_ctx *ctx, uint64_t iova, size_t size);
 struct mapping *map_find(struct vfiodma_ctx *ctx, const void *va);
 
 /* memory.c */
 void memory_free(void *va, size_t size);
 
 /* lookup.c; under the context's lock */
-int lookup_probe(struct vfiodma_ctx *ctx);
-int lookup_fill(struct vfiodma_ctx *ctx, const struct mapping *mapping);
+int lookup_probe(struct vfiodma_ctx *ctx, const struct vfiodma_device *dev);
+int lookup_fill(struct vfiodma_ctx *ctx, const struct mapping *mapping,
+		bool partly);
+int lookup_check(struct vfiodma_ctx *ctx, const struct vfiodma_device *dev,
+		 const struct mapping *mapping);
 
 #endif /* INTERNAL_H */

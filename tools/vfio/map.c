@@ -78,13 +78,29 @@ static int map(struct vfiodma_ctx *ctx, struct mapping *mapping,
 	return 0;
 }
 
-static void unmap(struct vfiodma_ctx *ctx, struct mapping *mapping)
+static void forget(struct vfiodma_ctx *ctx, struct mapping *mapping)
+{
+	delete(ctx, mapping);
+	free(mapping);
+}
+
+/* Without a lookup: it stays pinned until map_release(), and has no address. */
+uint64_t map_hold(struct vfiodma_ctx *ctx, struct mapping *mapping)
+{
+	uint64_t iova = mapping->iova;
+
+	table_clear(&ctx->table, mapping->va, mapping->size);
+	forget(ctx, mapping);
+	return iova;
+}
+
+void map_release(struct vfiodma_ctx *ctx, uint64_t iova, size_t size)
 {
 	struct abi_ioas_unmap unmap = {
 		.size = sizeof(unmap),
 		.ioas_id = ctx->ioas_id,
-		.iova = mapping->iova,
-		.length = mapping->size,
+		.iova = iova,
+		.length = size,
 	};
 
 	ioctl(ctx->iommufd, ABI_IOAS_UNMAP, &unmap);
@@ -93,14 +109,17 @@ static void unmap(struct vfiodma_ctx *ctx, struct mapping *mapping)
 /* Nobody gets the address any more when the memory may move. */
 void map_drop(struct vfiodma_ctx *ctx, struct mapping *mapping)
 {
-	table_clear(&ctx->table, mapping->va, mapping->size);
-	unmap(ctx, mapping);
-	delete(ctx, mapping);
-	free(mapping);
+	size_t size = mapping->size;
+
+	map_release(ctx, map_hold(ctx, mapping), size);
 }
 
+/*
+ * With @partly, memory that devices do not reach is mapped too, and has no address:
+ * the caller looks for it, and gives it to nobody.
+ */
 int map_add(struct vfiodma_ctx *ctx, void *va, size_t size, unsigned int flags,
-	    struct mapping **mapping_out)
+	    bool partly, struct mapping **mapping_out)
 {
 	struct mapping *mapping;
 	int err;
@@ -119,11 +138,10 @@ int map_add(struct vfiodma_ctx *ctx, void *va, size_t size, unsigned int flags,
 	}
 	err = map(ctx, mapping, flags);
 	if (err) {
-		delete(ctx, mapping);
-		free(mapping);
+		forget(ctx, mapping);
 		return err;
 	}
-	err = lookup_fill(ctx, mapping);
+	err = lookup_fill(ctx, mapping, partly);
 	if (err)
 		map_drop(ctx, mapping);
 	else
@@ -131,25 +149,59 @@ int map_add(struct vfiodma_ctx *ctx, void *va, size_t size, unsigned int flags,
 	return err;
 }
 
-/* With the first device, what was mapped before gets addresses. */
-int map_enter(struct vfiodma_ctx *ctx)
+/* Devices that are sure to take different addresses do not share a context. */
+bool map_accepts(const struct vfiodma_ctx *ctx, const struct vfiodma_device *dev)
 {
+	return !ctx->devices || (ctx->has_iommu == dev->has_iommu &&
+				 ctx->translated == dev->reach.translated);
+}
+
+static struct vfiodma_device **end_of_list(struct vfiodma_ctx *ctx)
+{
+	struct vfiodma_device **link = &ctx->devices;
+
+	while (*link)
+		link = &(*link)->next;
+	return link;
+}
+
+/*
+ * With the first device, what was mapped before gets addresses. A later one has to
+ * take those that are there.
+ */
+int map_enter(struct vfiodma_ctx *ctx, struct vfiodma_device *dev)
+{
+	bool first = !ctx->devices;
 	struct mapping *mapping;
 	int err;
 
-	err = lookup_probe(ctx);
-	for (mapping = ctx->mappings; mapping && !err; mapping = mapping->next)
-		err = lookup_fill(ctx, mapping);
+	err = lookup_probe(ctx, dev);
 	if (err)
-		map_leave(ctx);
+		return err;
+	ctx->has_iommu = dev->has_iommu;
+	ctx->translated = dev->reach.translated;
+	dev->next = NULL;
+	*end_of_list(ctx) = dev;
+	for (mapping = ctx->mappings; mapping && !err; mapping = mapping->next)
+		err = first ? lookup_fill(ctx, mapping, false) :
+			      lookup_check(ctx, dev, mapping);
+	if (err)
+		map_leave(ctx, dev);
 	return err;
 }
 
-/* With the last device, it is unpinned, and they are no longer good. */
-void map_leave(struct vfiodma_ctx *ctx)
+/* With the last device, memory is unpinned, and its addresses are no longer good. */
+void map_leave(struct vfiodma_ctx *ctx, struct vfiodma_device *dev)
 {
+	struct vfiodma_device **link = &ctx->devices;
 	struct mapping *mapping;
 
+	while (*link && *link != dev)
+		link = &(*link)->next;
+	if (*link)
+		*link = dev->next;
+	if (ctx->devices)
+		return;
 	for (mapping = ctx->mappings; mapping; mapping = mapping->next)
 		table_clear(&ctx->table, mapping->va, mapping->size);
 }
@@ -184,7 +236,7 @@ int vfiodma_map(struct vfiodma_ctx *ctx, void *va, size_t size,
 	if (err)
 		return err;
 	ctx_lock(ctx);
-	err = map_add(ctx, va, size, flags, &mapping);
+	err = map_add(ctx, va, size, flags, false, &mapping);
 	if (!err)
 		give_pieces(ctx, va, size, pieces, count);
 	ctx_unlock(ctx);

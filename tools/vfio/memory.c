@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Memory for devices, of the kinds that drivers need */
+/*
+ * Memory for devices, of the kinds that drivers need. Where in the machine a page is
+ * shows only when it is mapped. One that does not fit is exchanged, by a fault, for
+ * another one: it stays pinned meanwhile, so that the kernel does not give it again.
+ */
 #include <errno.h>
 #include <stdbool.h>
 #include <unistd.h>
@@ -10,6 +14,10 @@
 #define SHIFT_2M	21
 #define SHIFT_1G	30
 #define FLAG_SHIFT	26	/* MAP_HUGE_SHIFT, which old headers lack */
+#define DONTNEED_LOCKED	24	/* MADV_DONTNEED_LOCKED, likewise: after mlockall() */
+
+/* How often memory is had that does not fit, before that is an error */
+#define TRIES		8
 
 static void *map_pages(size_t size, int flags)
 {
@@ -69,25 +77,100 @@ static int get_large(size_t size, void **va)
 	return 0;
 }
 
-/* Maps what was got, and gives it back if that fails. */
-static int finish(struct vfiodma_ctx *ctx, void *memory, size_t size,
-		  bool contiguous)
-{
-	struct mapping *mapping;
-	int err;
+/**
+ * struct wanted - what memory has to be like
+ * @unit: how much of it is exchanged at a time: a page, or all of it
+ * @max_addr: the last address that a device may be given
+ * @alignment: of the address of a unit
+ * @contiguous: it is one piece, and one unit
+ */
+struct wanted {
+	size_t unit;
+	uint64_t max_addr;
+	uint64_t alignment;
+	bool contiguous;
+};
 
-	ctx_lock(ctx);
-	err = map_add(ctx, memory, size, 0, &mapping);
-	if (!err && contiguous && vfiodma_sg(ctx, memory, size, NULL, 0) != 1) {
-		map_drop(ctx, mapping);
-		err = -ENOBUFS;
+static int check_unit(struct vfiodma_ctx *ctx, const struct wanted *wanted,
+		      uint64_t va)
+{
+	uint64_t first = table_get(&ctx->table, va), addr, run;
+	uint64_t end = va + wanted->unit;
+
+	for (; va < end; va += run) {
+		addr = table_get_run(&ctx->table, va, &run);
+		if (addr == NO_ADDR || addr > wanted->max_addr ||
+		    run - 1 > wanted->max_addr - addr)
+			return -EADDRNOTAVAIL;
 	}
-	if (!err)
-		mapping->allocated = true;
-	ctx_unlock(ctx);
-	if (err)
-		memory_free(memory, size);
+	return first & (wanted->alignment - 1) ? -ENOBUFS : 0;
+}
+
+/* The next one to touch it gets other memory: false if the kernel can not do that. */
+static bool give_up(uint64_t va, size_t size)
+{
+	void *memory = (void *)(uintptr_t)va;
+
+	return !madvise(memory, size, MADV_DONTNEED) ||
+	       !madvise(memory, size, DONTNEED_LOCKED);
+}
+
+/*
+ * Whether it fits. What does not is gone, and can be had anew, if @again says so. That
+ * it is in pieces does not get better by that.
+ */
+static int check(struct vfiodma_ctx *ctx, const struct wanted *wanted,
+		 const struct mapping *mapping, bool *again)
+{
+	uint64_t va = mapping->va, end = va + mapping->size;
+	int err = 0, why;
+
+	*again = false;
+	if (wanted->contiguous &&
+	    vfiodma_sg(ctx, (void *)mapping->va, mapping->size, NULL, 0) > 1)
+		return -ENOBUFS;
+	*again = true;
+	for (; va < end; va += wanted->unit) {
+		why = check_unit(ctx, wanted, va);
+		if (!why)
+			continue;
+		err = why;
+		if (!give_up(va, wanted->unit))
+			*again = false;
+	}
 	return err;
+}
+
+/*
+ * Maps what was got until it fits. Each time it is pinned anew, at another IOVA, and
+ * what it was before is let go only at the end.
+ */
+static int map_fitting(struct vfiodma_ctx *ctx, void *memory, size_t size,
+		       const struct wanted *wanted)
+{
+	uint64_t held[TRIES];
+	struct mapping *mapping;
+	unsigned int tries = 0;
+	int err, why = 0;
+	bool again;
+
+	do {
+		err = map_add(ctx, memory, size, 0, true, &mapping);
+		if (err)
+			break;
+		err = check(ctx, wanted, mapping, &again);
+		if (!err) {
+			mapping->allocated = true;
+			why = 0;
+			break;
+		}
+		why = err;
+		held[tries++] = map_hold(ctx, mapping);
+	} while (again && tries < TRIES);
+	while (tries)
+		map_release(ctx, held[--tries], size);
+	/* That there was no other memory is not what is wrong with the first. */
+	return why ? why : err;
 }
 
 enum source {
@@ -97,8 +180,7 @@ enum source {
 	LARGE,
 };
 
-static int alloc(struct vfiodma_ctx *ctx, enum source source, size_t size,
-		 bool contiguous, void **va)
+static unsigned int shift_of(enum source source)
 {
 	const unsigned int shifts[] = {
 		[PAGES] = __builtin_ctzl(sysconf(_SC_PAGESIZE)),
@@ -106,21 +188,43 @@ static int alloc(struct vfiodma_ctx *ctx, enum source source, size_t size,
 		[HUGE_1G] = SHIFT_1G,
 		[LARGE] = SHIFT_2M,
 	};
+
+	return shifts[source];
+}
+
+static int get(enum source source, size_t size, void **va)
+{
+	switch (source) {
+	case PAGES:
+		return get_pages(size, va);
+	case LARGE:
+		return get_large(size, va);
+	default:
+		return get_huge(shift_of(source), size, va);
+	}
+}
+
+static int alloc(struct vfiodma_ctx *ctx, enum source source, size_t size,
+		 struct wanted wanted, void **va)
+{
 	void *memory = NULL;
 	int err;
 
-	size = whole(size, shifts[source]);
+	size = whole(size, shift_of(source));
 	if (!size)
 		return -ENOMEM;
-	if (source == PAGES)
-		err = get_pages(size, &memory);
-	else if (source == LARGE)
-		err = get_large(size, &memory);
+	wanted.unit = wanted.contiguous ? size : (size_t)1 << shift_of(source);
+	if (wanted.alignment > wanted.unit && !wanted.contiguous)
+		return -EINVAL;
+	err = get(source, size, &memory);
+	if (err)
+		return err;
+	ctx_lock(ctx);
+	err = map_fitting(ctx, memory, size, &wanted);
+	ctx_unlock(ctx);
+	if (err)
+		memory_free(memory, size);
 	else
-		err = get_huge(shifts[source], size, &memory);
-	if (!err)
-		err = finish(ctx, memory, size, contiguous);
-	if (!err)
 		*va = memory;
 	return err;
 }
@@ -129,37 +233,82 @@ static int alloc(struct vfiodma_ctx *ctx, enum source source, size_t size,
  * By pages where they do, then by as small a huge page as does, which is whole by
  * itself, and last by what the kernel makes of ordinary memory.
  */
-static int alloc_contiguous(struct vfiodma_ctx *ctx, size_t size, void **va)
+static int alloc_contiguous(struct vfiodma_ctx *ctx, size_t size,
+			    struct wanted wanted, void **va)
 {
 	static const enum source sources[] = { PAGES, HUGE_2M, HUGE_1G, LARGE };
-	int err = -ENOBUFS;
+	int err, result = -ENOBUFS;
 	size_t i;
 
+	wanted.contiguous = true;
 	for (i = 0; i < sizeof(sources) / sizeof(*sources); i++) {
-		err = alloc(ctx, sources[i], size, true, va);
+		err = alloc(ctx, sources[i], size, wanted, va);
+		if (err == -EADDRNOTAVAIL ||
+		    (err == -ENOMEM && sources[i] == PAGES))
+			result = err;
 		/* Another kind of page may do. */
-		if (err != -ENOBUFS && err != -ENOMEM && err != -EOPNOTSUPP)
+		else if (err != -ENOBUFS && err != -ENOMEM && err != -EOPNOTSUPP)
 			return err;
 	}
-	return -ENOBUFS;
+	return result;
+}
+
+static int alloc_kind(struct vfiodma_ctx *ctx, size_t size,
+		      enum vfiodma_memory kind, struct wanted wanted, void **va)
+{
+	switch (kind) {
+	case VFIODMA_SCATTERED:
+		return alloc(ctx, PAGES, size, wanted, va);
+	case VFIODMA_HUGE_2M:
+		return alloc(ctx, HUGE_2M, size, wanted, va);
+	case VFIODMA_HUGE_1G:
+		return alloc(ctx, HUGE_1G, size, wanted, va);
+	case VFIODMA_CONTIGUOUS:
+		return alloc_contiguous(ctx, size, wanted, va);
+	}
+	return -EINVAL;
+}
+
+/* What a later header has in the struct besides, this library can not heed. */
+static int check_options(const struct vfiodma_alloc_options *options)
+{
+	const char *more = (const char *)options;
+	size_t i;
+
+	if (options->size < sizeof(*options) ||
+	    options->alignment & (options->alignment - 1))
+		return -EINVAL;
+	for (i = sizeof(*options); i < options->size; i++)
+		if (more[i])
+			return -E2BIG;
+	return 0;
+}
+
+int vfiodma_alloc_with(struct vfiodma_ctx *ctx, size_t size,
+		       const struct vfiodma_alloc_options *options, void **va)
+{
+	struct wanted wanted = { 0 };
+	int err;
+
+	err = check_options(options);
+	if (err)
+		return err;
+	if (!size)
+		return -EINVAL;
+	wanted.alignment = options->alignment ? options->alignment : 1;
+	wanted.max_addr = options->max_addr ? options->max_addr : UINT64_MAX;
+	return alloc_kind(ctx, size, options->memory, wanted, va);
 }
 
 int vfiodma_alloc(struct vfiodma_ctx *ctx, size_t size,
 		  enum vfiodma_memory kind, void **va)
 {
-	if (!size)
-		return -EINVAL;
-	switch (kind) {
-	case VFIODMA_SCATTERED:
-		return alloc(ctx, PAGES, size, false, va);
-	case VFIODMA_HUGE_2M:
-		return alloc(ctx, HUGE_2M, size, false, va);
-	case VFIODMA_HUGE_1G:
-		return alloc(ctx, HUGE_1G, size, false, va);
-	case VFIODMA_CONTIGUOUS:
-		return alloc_contiguous(ctx, size, va);
-	}
-	return -EINVAL;
+	const struct vfiodma_alloc_options options = {
+		.size = sizeof(options),
+		.memory = kind,
+	};
+
+	return vfiodma_alloc_with(ctx, size, &options, va);
 }
 
 int vfiodma_free(struct vfiodma_ctx *ctx, void *va)

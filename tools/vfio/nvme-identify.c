@@ -25,9 +25,14 @@ static int identify(struct nvme_ctrl *ctrl, unsigned int what, __u32 nsid)
 		.prp1 = htole64(nvme_page_address(ctrl, PAGE_IDENTIFY)),
 		.cdw10 = htole32(what),
 	};
+	void *page = nvme_page(ctrl, PAGE_IDENTIFY);
+	int err;
 
-	memset(nvme_page(ctrl, PAGE_IDENTIFY), 0, NVME_IDENTIFY_SIZE);
-	return nvme_admin_command(ctrl, "Identify", &command);
+	memset(page, 0, NVME_IDENTIFY_SIZE);
+	vfiodma_sync_for_device(ctrl->dev->vfio, page, NVME_IDENTIFY_SIZE);
+	err = nvme_admin_command(ctrl, "Identify", &command);
+	vfiodma_sync_for_cpu(ctrl->dev->vfio, page, NVME_IDENTIFY_SIZE);
+	return err;
 }
 
 /* Strings in Identify are padded with blanks, not terminated. */

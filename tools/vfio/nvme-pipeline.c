@@ -102,6 +102,7 @@ static void fill_prp_list(struct pipeline *line, struct slot *slot, size_t size)
 
 	for (offset = page_size; offset < size; offset += page_size)
 		*list++ = htole64(address(line, slot->data + offset));
+	vfiodma_sync_for_device(line->ctrl->dev->vfio, slot->list, page_size);
 }
 
 /* It goes with the context. */
@@ -170,6 +171,7 @@ static int submit_next(struct pipeline *line)
 	if (err)
 		return err;
 
+	vfiodma_sync_for_device(line->ctrl->dev->vfio, slot->data, slot->bytes);
 	if (slot->bytes > 2 * page_size)
 		prp2 = address(line, slot->list);
 	else if (slot->bytes > page_size)
@@ -202,6 +204,8 @@ static int wait_one(struct pipeline *line)
 		 line->slots[cid].bytes,
 		 (unsigned long long)line->slots[cid].lba);
 	line->slots[cid].done = true;
+	vfiodma_sync_for_cpu(line->ctrl->dev->vfio, line->slots[cid].data,
+			     line->slots[cid].bytes);
 	return nvme_status(what, &done);
 }
 

@@ -50,10 +50,12 @@ __u64 nvme_now_ms(void)
 }
 
 /* The caller sees to it that there is room: at most entries - 1 in flight. */
-void nvme_queue_submit(struct nvme_queue *queue,
+void nvme_queue_submit(struct nvme_ctrl *ctrl, struct nvme_queue *queue,
 		       const struct nvme_command *command)
 {
 	queue->sq[queue->tail] = *command;
+	vfiodma_sync_for_device(ctrl->dev->vfio, &queue->sq[queue->tail],
+				sizeof(*command));
 	queue->tail = (queue->tail + 1) % queue->entries;
 	mmio_write32(queue->sq_doorbell, queue->tail);
 }
@@ -62,16 +64,20 @@ void nvme_queue_submit(struct nvme_queue *queue,
  * The controller says that an entry is new by flipping its phase tag on every
  * lap of the ring, so that entries need not be cleared after the first.
  */
-static bool queue_ready(struct nvme_queue *queue)
+static bool queue_ready(struct nvme_ctrl *ctrl, struct nvme_queue *queue)
 {
-	__u16 status = le16toh(READ_ONCE(queue->cq[queue->head].status));
+	struct nvme_completion *next = &queue->cq[queue->head];
+	__u16 status;
 
+	vfiodma_sync_for_cpu(ctrl->dev->vfio, next, sizeof(*next));
+	status = le16toh(READ_ONCE(next->status));
 	return (status & NVME_STATUS_PHASE) == queue->phase;
 }
 
-static bool queue_take(struct nvme_queue *queue, struct nvme_completion *done)
+static bool queue_take(struct nvme_ctrl *ctrl, struct nvme_queue *queue,
+		       struct nvme_completion *done)
 {
-	if (!queue_ready(queue))
+	if (!queue_ready(ctrl, queue))
 		return false;
 	/*
 	 * What the controller wrote before the phase tag, the rest of the entry
@@ -126,7 +132,7 @@ static int wait_polling(struct nvme_ctrl *ctrl, struct nvme_queue *queue,
 
 	do {
 		for (spins = 0; spins < POLL_SPINS; spins++)
-			if (queue_ready(queue))
+			if (queue_ready(ctrl, queue))
 				return 0;
 		err = wait_check(ctrl, queue);
 		if (err)
@@ -165,7 +171,7 @@ int nvme_queue_wait(struct nvme_ctrl *ctrl, struct nvme_queue *queue,
 	__u64 deadline = nvme_now_ms() + COMMAND_TIMEOUT_MS;
 	int err;
 
-	while (!queue_take(queue, done)) {
+	while (!queue_take(ctrl, queue, done)) {
 		err = ctrl->irq < 0 ? wait_polling(ctrl, queue, deadline) :
 				      wait_irq(ctrl, queue, deadline);
 		if (!err)
@@ -173,7 +179,7 @@ int nvme_queue_wait(struct nvme_ctrl *ctrl, struct nvme_queue *queue,
 		ctrl->lost = err != -ECANCELED;
 		if (err != -ETIMEDOUT)
 			return err;
-		if (queue_ready(queue))
+		if (queue_ready(ctrl, queue))
 			return refuse(ETIMEDOUT,
 				      "a command on queue %u has completed, but no interrupt came in %d s: try --poll",
 				      queue->id, COMMAND_TIMEOUT_MS / 1000);

@@ -102,7 +102,7 @@ void nvme_write32(struct nvme_ctrl *ctrl, unsigned int reg, __u32 value);
 void nvme_write64(struct nvme_ctrl *ctrl, unsigned int reg, __u64 value);
 __u64 nvme_now_ms(void);
 
-void nvme_queue_submit(struct nvme_queue *queue,
+void nvme_queue_submit(struct nvme_ctrl *ctrl, struct nvme_queue *queue,
 		       const struct nvme_command *command);
 int nvme_queue_wait(struct nvme_ctrl *ctrl, struct nvme_queue *queue,
 		    struct nvme_completion *done);

@@ -136,6 +136,8 @@ static void queue_init(struct nvme_ctrl *ctrl, struct nvme_queue *queue,
 	/* A set phase tag would be taken for a completion on the first lap. */
 	memset(sq, 0, ctrl->page_size);
 	memset(cq, 0, ctrl->page_size);
+	vfiodma_sync_for_device(ctrl->dev->vfio, sq, ctrl->page_size);
+	vfiodma_sync_for_device(ctrl->dev->vfio, cq, ctrl->page_size);
 	*queue = (struct nvme_queue) {
 		.id = id,
 		.entries = entries,
@@ -154,7 +156,7 @@ int nvme_admin_command(struct nvme_ctrl *ctrl, const char *what,
 	struct nvme_completion done;
 	int err;
 
-	nvme_queue_submit(&ctrl->admin, command);
+	nvme_queue_submit(ctrl, &ctrl->admin, command);
 	err = nvme_queue_wait(ctrl, &ctrl->admin, &done);
 	return err ? err : nvme_status(what, &done);
 }
@@ -256,7 +258,7 @@ void nvme_submit(struct nvme_ctrl *ctrl, const struct nvme_namespace *ns,
 		command.cdw11 = htole32(lba >> 32);
 		command.cdw12 = htole32(blocks - 1);
 	}
-	nvme_queue_submit(&ctrl->io, &command);
+	nvme_queue_submit(ctrl, &ctrl->io, &command);
 }
 
 int nvme_wait_io(struct nvme_ctrl *ctrl, struct nvme_completion *done)

@@ -4,9 +4,11 @@
  *
  * A context is an iommufd with one address space. Devices are opened into it,
  * memory is mapped into it, once for all of them, and vfiodma_addr() is then what
- * to tell a device: the physical address where no IOMMU stands between the
- * devices of the context and memory, the IOVA where one does. A driver that asks
- * for no address that it does not need runs on either machine.
+ * to tell a device: the IOVA where an IOMMU stands between the devices of the
+ * context and memory, and what reaches the memory from the device's bus where none
+ * does. That is the physical address, but for boards whose buses see memory
+ * elsewhere. A driver that asks for no address that it does not need runs on any of
+ * these machines.
  *
  * The life of a driver, in order:
  *
@@ -15,6 +17,7 @@
  *	vfiodma_region_map()		its registers
  *	vfiodma_alloc() or vfiodma_map()	memory, with its addresses
  *	vfiodma_device_set_master(on)	now the device can do DMA
+ *	vfiodma_sync_for_device(), vfiodma_sync_for_cpu()	around each DMA
  *	vfiodma_irq_set()		now it can interrupt
  *	vfiodma_device_requested()	now and then: is the device to be let go?
  *	(the device is stopped, by its own registers)
@@ -123,7 +126,8 @@ uint32_t vfiodma_ctx_ioas(const struct vfiodma_ctx *ctx);
  *
  * Return: the number of IOMMU_IOAS_GET_PA calls that were answered: one for each
  * 512 pieces of memory, or, on a kernel without arrays of extents, as Linux 7.3
- * is, one for each piece.
+ * is, one for each piece; and as many for each further device that does not reach
+ * all memory at its physical address.
  */
 unsigned long vfiodma_ctx_lookups(struct vfiodma_ctx *ctx);
 
@@ -152,12 +156,14 @@ enum vfiodma_open_flags {
  * -ENODEV: there is no such PCI device;
  * -EUNATCH: the device is not bound to vfio-pci;
  * -ENOSYS: this kernel can not do it: VFIO has no cdev for the device, or iommufd
- * no IOMMU_IOAS_GET_PA;
+ * no IOMMU_IOAS_GET_PA, or not for the addresses of this device;
  * -EACCES: the mode or owner of the cdev; -EPERM: no CAP_SYS_RAWIO, which a device
  * without an IOMMU takes;
  * -EBUSY: it is in use, by its cdev or its group;
- * -EXDEV: the context has devices with an IOMMU and this has none, or the other way
- * round: what the one takes for an address is none to the other. Use two contexts.
+ * -EXDEV: the devices of the context take other addresses: they have an IOMMU and
+ * this has none, their buses see memory elsewhere and its does not, or the other way
+ * round, or what is mapped is elsewhere to each. Use two contexts;
+ * -EADDRNOTAVAIL: something is mapped that this device does not reach.
  */
 int vfiodma_device_open(struct vfiodma_ctx *ctx, const char *bdf,
 			unsigned int flags, struct vfiodma_device **dev_out);
@@ -202,6 +208,42 @@ int vfiodma_device_fd(const struct vfiodma_device *dev);
  * Return: true if addresses are IOVAs, false if they are physical ones.
  */
 bool vfiodma_device_has_iommu(const struct vfiodma_device *dev);
+
+/**
+ * struct vfiodma_dma_info - what the DMA of a device is like
+ * @size: sizeof(struct vfiodma_dma_info), set by the caller
+ * @coherent: the device sees what is in the caches of the CPU, and the other way
+ *	      round. If not, vfiodma_sync_for_device() and vfiodma_sync_for_cpu() are
+ *	      needed; they do nothing otherwise
+ * @translated: the device's addresses of memory are not the CPU's physical ones;
+ *		vfiodma_addr() gives the device's
+ * @encrypted: the memory of this guest is encrypted: a device sees only what is
+ *	       shared with the host, which memory of a process is not
+ * @last_addr: the last address that the device can be given, UINT64_MAX if no limit
+ *	       is known. What the device itself can put on the bus may be less
+ */
+struct vfiodma_dma_info {
+	size_t size;
+	bool coherent;
+	bool translated;
+	bool encrypted;
+	uint64_t last_addr;
+};
+
+/**
+ * vfiodma_device_dma_info() - what to know of a device before its first DMA
+ * @dev: the device
+ * @info: gets it; its size is to be set
+ *
+ * For a device behind an IOMMU addresses are IOVAs, and the last one is the
+ * context's.
+ *
+ * Return: 0, or -EINVAL: the size is not one of the struct; -ENODATA: it has no IOMMU,
+ * and this kernel tells nothing about such a device. The library takes it to reach
+ * all memory by physical addresses then, as a device of a PC does.
+ */
+int vfiodma_device_dma_info(struct vfiodma_device *dev,
+			    struct vfiodma_dma_info *info);
 
 /**
  * vfiodma_device_has_reset() - whether it can be reset
@@ -391,7 +433,9 @@ int vfiodma_irq_disable(struct vfiodma_device *dev, enum vfiodma_irq irq);
  * @VFIODMA_SCATTERED: ordinary pages, which may lie anywhere
  * @VFIODMA_HUGE_2M: huge pages of 2 MiB
  * @VFIODMA_HUGE_1G: huge pages of 1 GiB
- * @VFIODMA_CONTIGUOUS: one piece to the device, of whatever kind of page
+ * @VFIODMA_CONTIGUOUS: one piece to the device, of whatever kind of page. Up to the
+ *			size of a huge page that is as good as sure where such pages
+ *			were set aside. What is larger is tried
  */
 enum vfiodma_memory {
 	VFIODMA_SCATTERED,
@@ -412,12 +456,55 @@ enum vfiodma_memory {
  * -EOPNOTSUPP: this machine or kernel has no huge pages of that size;
  * -ENOBUFS: for %VFIODMA_CONTIGUOUS, no piece that is large enough could be had:
  * huge pages that are set aside help, up to the size of one;
- * -ENOMEM: no memory, too few huge pages were set aside, or RLIMIT_MEMLOCK is
- * exceeded, which counts what is mapped;
+ * -EADDRNOTAVAIL: devices of the context do not reach all memory, and none that they
+ * reach could be had;
+ * -ENOMEM: no memory, or too few huge pages were set aside; or what is mapped exceeds
+ * RLIMIT_MEMLOCK, see vfiodma_map();
  * or as vfiodma_map().
  */
 int vfiodma_alloc(struct vfiodma_ctx *ctx, size_t size,
 		  enum vfiodma_memory kind, void **va);
+
+/**
+ * struct vfiodma_alloc_options - what memory has to be like
+ * @size: sizeof(struct vfiodma_alloc_options), set by the caller
+ * @memory: the kind
+ * @max_addr: the last address that a byte of it may have to a device; 0: no limit but
+ *	      that of the devices. For a device whose registers take 32 bits: UINT32_MAX
+ * @alignment: the power of two that the address is to be a multiple of; 0: any. For
+ *	       %VFIODMA_CONTIGUOUS the address of the first byte, otherwise that of
+ *	       each page, which then has to be as large
+ */
+struct vfiodma_alloc_options {
+	size_t size;
+	enum vfiodma_memory memory;
+	uint64_t max_addr;
+	uint64_t alignment;
+};
+
+/**
+ * vfiodma_alloc_with() - memory for devices that has to be at certain addresses
+ * @ctx: the context, with a device open
+ * @size: how many bytes; rounded up to whole pages of the kind
+ * @options: what it has to be like
+ * @va: gets where it is; vfiodma_free() frees it
+ *
+ * Linux does not let a program choose. Memory is had and looked up, and what does not
+ * fit is exchanged for other memory, seven times at most. While that lasts it counts
+ * against RLIMIT_MEMLOCK as often. The machine uses its low memory last: where
+ * it has much more memory than is below the limit, call this early, and have huge
+ * pages set aside.
+ *
+ * Return: 0, or as vfiodma_alloc(), and
+ * -EINVAL: the size in @options is not one of the struct, the alignment is no power of
+ * two, or larger than a page of the kind;
+ * -E2BIG: @options has something that this version of the library does not know;
+ * -EADDRNOTAVAIL: no memory could be had that is up to @max_addr, and that the
+ * devices of the context reach;
+ * -ENOBUFS: no memory could be had that is aligned, or contiguous.
+ */
+int vfiodma_alloc_with(struct vfiodma_ctx *ctx, size_t size,
+		       const struct vfiodma_alloc_options *options, void **va);
 
 /**
  * vfiodma_free() - unmap and free what vfiodma_alloc() gave
@@ -460,7 +547,11 @@ enum vfiodma_map_flags {
  * -EEXIST: some of the memory is mapped already;
  * -EFAULT: there is no memory there, it can not be written to, or not be pinned;
  * -ERANGE: it lies beyond 2^48;
- * -ENOMEM: no memory, or RLIMIT_MEMLOCK is exceeded;
+ * -EADDRNOTAVAIL: a device of the context does not reach all of it;
+ * -EXDEV: it is elsewhere to each of the devices of the context: use a context for
+ * each;
+ * -ENOMEM: no memory; or, without CAP_IPC_LOCK, what is mapped in all contexts of
+ * the user exceeds RLIMIT_MEMLOCK ("ulimit -l", "LimitMEMLOCK=" of systemd);
  * -EPERM: CAP_SYS_RAWIO has been dropped.
  */
 int vfiodma_map(struct vfiodma_ctx *ctx, void *va, size_t size,
@@ -509,6 +600,39 @@ uint64_t vfiodma_addr(const struct vfiodma_ctx *ctx, const void *va);
  */
 ssize_t vfiodma_sg(const struct vfiodma_ctx *ctx, const void *va, size_t length,
 		   struct iovec *pieces, size_t room);
+
+/**
+ * vfiodma_sync_for_device() - hand memory over to a device
+ * @dev: the device
+ * @va: where it is, any byte
+ * @size: how many bytes
+ *
+ * After the CPU has written it, and before the device is told to read it or to write
+ * it: what the caches have goes to memory. Until vfiodma_sync_for_cpu() the CPU is not
+ * to write to it, nor to anything else in its cache lines: what the device writes
+ * could be lost. Whole pages share none.
+ *
+ * Return: 0, also for a coherent device, where there is nothing to do, or
+ * -EOPNOTSUPP: the device is not coherent, or, on an architecture other than x86, not
+ * known to be, and a program can do nothing about that here: it can on arm64.
+ */
+int vfiodma_sync_for_device(const struct vfiodma_device *dev, const void *va,
+			    size_t size);
+
+/**
+ * vfiodma_sync_for_cpu() - take memory back from a device
+ * @dev: the device
+ * @va: where it is, any byte
+ * @size: how many bytes
+ *
+ * After the device has written it, and before the CPU reads it, each time: what the
+ * caches have of it is no longer used. The memory has to be
+ * one that vfiodma_sync_for_device() was called for.
+ *
+ * Return: as vfiodma_sync_for_device().
+ */
+int vfiodma_sync_for_cpu(const struct vfiodma_device *dev, const void *va,
+			 size_t size);
 
 #ifdef __GNUC__
 #pragma GCC visibility pop
