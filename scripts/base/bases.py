@@ -10,7 +10,7 @@ import pathlib
 class Base:
     archive: tuple      # the suites of Debian's archive that have linux-source
     without: dict = dataclasses.field(default_factory=dict)  # test of the series: why
-    brief: tuple = ("disk-run", "noiommu-run")  # suites, when another base is tested
+    brief: tuple = ("disk-run", "noiommu-run", "library-run")  # suites, when another base is tested
     knows_get_pa: bool = False  # has the ioctl itself, and programs that use it
     leeway: float = 1   # how many times the budgets of make bench it may cost
 

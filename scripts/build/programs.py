@@ -95,8 +95,10 @@ def library_test(kernel):
     """The test of libvfiodma with devices."""
     library = tools_vfio(kernel)
     program = library / "guest-test"
+    with building(kernel):
+        headers = install_headers(kernel)
     compile_static(kernel, "library-test", program, [TESTS / "vfiodma/guest-test.c"],
-                   f"-I{kernel.tree}/tools/vfio", libraries=[library / "libvfiodma.a"])
+                   "-isystem", headers / "include", f"-I{kernel.tree}/tools/vfio", libraries=[library / "libvfiodma.a"])
     return program
 
 

@@ -89,6 +89,7 @@ def long_suites(settings, run, debug, kunit, iommu, nullgroup, nogroup, compat, 
         *noiommu(settings, kcsan, "kcsan", "noiommu", "extents", "fuzz"),
         read("disk-arm64", settings, arm64),
         refusals("refusals-arm64", settings, arm64),
+        library("library-arm64", settings, arm64, "physical", "plain"),
         *noiommu(settings, arm64, "arm64", "noiommu", "lifetime", "device", "extents",
                  "trace"),
         *(on_board(name, settings, arm64) for name in ("zcu102", "raspi3b", "roots")),
@@ -180,7 +181,7 @@ def read(name, settings, kernel, program=programs.noiommu_nvme, extents=True, sh
     return Suite(name, run, kernel, settings.work / f"{name}.log")
 
 
-def library(name, settings, kernel, kind, shape="plain"):
+def library(name, settings, kernel, kind, shape="gigantic"):
     """libvfiodma, beside pagemap and the DMA of devices."""
     def make_job():
         return Job(program=programs.TESTS / "vfiodma/guest.sh", args=(kind,),

@@ -75,7 +75,7 @@ class Suites(FolderTest):
         self.assertEqual(sorted(names(check.of_other_bases(self.settings))), sorted(wanted))
         (self.top / "patches/v6.12/series").unlink()
         self.assertEqual(names(check.of_other_bases(self.settings)),
-                         ["base-v7.3", "disk-v7.3", "noiommu-v7.3"])
+                         ["base-v7.3", "disk-v7.3", "library-v7.3", "noiommu-v7.3"])
 
     def test_logs_are_in_the_folder_of_their_base(self):
         for suite in filter(lambda suite: suite.log, check.of_other_bases(self.settings)):

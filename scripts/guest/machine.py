@@ -46,6 +46,7 @@ class Shape:
     disks: int = 1
     board: boards.Board = None   # instead of the architecture's
     devicetree: str = ""        # of devicetree.py; instead of the one that QEMU makes
+    memory: int = 0      # MiB, at least
     hotplug: dict = dataclasses.field(default_factory=dict)  # name: one of the devices
 
 
@@ -105,6 +106,10 @@ SHAPES = {
     # No disk either: the host's takes its own time to answer, the firmware's
     # question already, and two runs would not be the same
     "diskless": Shape((edu(bus="pcie.0", addr="05.0"),), disks=0),
+
+    # One huge page of 1 GiB is set aside, of the memory above 4 GiB: the kernel's own is
+    # at the ends of both parts
+    "gigantic": Shape(PLAIN, append="hugepagesz=1G hugepages=1", memory=4096),
 
     # Two ports of one network, where nobody else is
     "net": Shape(
@@ -186,7 +191,7 @@ class Machine:
             "-no-reboot", "-machine", ",".join([self.board.machine, *properties]),
             *self.board.accelerators[self.accel],
             "-smp", str(self.board.cpus or self.cpus),
-            "-m", str(self.board.memory or self.memory),
+            "-m", str(self.board.memory or max(self.memory, SHAPES[self.shape].memory)),
         ]
 
     def command(self, log, status, monitor, interactive=False):
