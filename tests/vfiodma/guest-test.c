@@ -338,18 +338,23 @@ static void test_memory_that_fits(void)
 	size_t above = 0, i;
 	struct edu device;
 	char *va;
+	int err;
 
 	REQUIRE_OK(vfiodma_ctx_create(&ctx));
 	REQUIRE_OK(edu_open(ctx, edu, &device));
 	want.max_addr = usual_limit(ctx, 64);
 	REQUIRE(want.max_addr > 0);
-	REQUIRE_OK(vfiodma_alloc_with(ctx, 64 * PAGE, &want, (void **)&va));
-	for (i = 0; i < 64 * PAGE; i++)
-		above += vfiodma_addr(ctx, va + i) > want.max_addr || va[i];
-	EXPECT_EQ(above, 0);
-	EXPECT_EQ(wrong_pages(ctx, va, 64 * PAGE), 0);
-	check_dma(ctx, &device, va, va + 32 * PAGE, EDU_MOST);
-	REQUIRE_OK(vfiodma_free(ctx, va));
+	/* What the kernel gives instead is up to it, and may lie higher each time. */
+	err = vfiodma_alloc_with(ctx, 64 * PAGE, &want, (void **)&va);
+	EXPECT(!err || (err == -EADDRNOTAVAIL && !has_iommu));
+	if (!err) {
+		for (i = 0; i < 64 * PAGE; i++)
+			above += vfiodma_addr(ctx, va + i) > want.max_addr || va[i];
+		EXPECT_EQ(above, 0);
+		EXPECT_EQ(wrong_pages(ctx, va, 64 * PAGE), 0);
+		check_dma(ctx, &device, va, va + 32 * PAGE, EDU_MOST);
+		REQUIRE_OK(vfiodma_free(ctx, va));
+	}
 
 	/* The first page of memory is nobody's. */
 	want.max_addr = PAGE - 1;
