@@ -238,15 +238,33 @@ static inline bool pa_run_translate(struct pt_iommu_run *run,
 
 	/* Below the view it wraps around */
 	if (unlikely(offset >= view->length)) {
-		if (!noiommu_view_find(view, run->phys)) {
-			view->length = 0;
+		if (!noiommu_view_find(view, run->phys))
 			return false;
-		}
 		offset = run->phys - view->phys;
 	}
 	run->phys = view->dma + offset;
 	run->len = min(run->len, view->length - offset);
 	return true;
+}
+
+/* Those that lie in the view as they are, up to the first that does not */
+static unsigned int pa_runs_translate(struct pt_iommu_run *runs, unsigned int nr,
+				      const struct noiommu_view *view)
+{
+	const struct pt_iommu_run *end_run = runs + nr;
+	const u64 delta = view->dma - view->phys;
+	struct pt_iommu_run *run = runs;
+	const u64 first = view->phys;
+	u64 end;
+
+	if (check_add_overflow(first, view->length, &end))
+		end = U64_MAX;
+	for (; run != end_run; run++) {
+		if (run->phys < first || run->phys + run->len > end)
+			break;
+		run->phys += delta;
+	}
+	return run - runs;
 }
 
 /*
@@ -256,19 +274,22 @@ static inline bool pa_run_translate(struct pt_iommu_run *run,
 static int pa_lookup_translate(struct pa_lookup *lookup, int more, bool *keep)
 {
 	unsigned int nr = lookup->nr_runs - *keep;
-	struct pt_iommu_run *run = lookup->runs;
-	bool reached = true;
+	struct pt_iommu_run *run;
+	unsigned int i = 0;
 	u64 dropped, len;
-	unsigned int i;
+	bool reached;
 
-	for (i = 0; i != nr; i++, run++) {
+	while (true) {
+		i += pa_runs_translate(lookup->runs + i, nr - i, lookup->view);
+		if (i == nr)
+			return more;
+		run = lookup->runs + i;
 		len = run->len;
 		reached = pa_run_translate(run, lookup->view);
 		if (!reached || run->len != len)
 			break;
+		i++;
 	}
-	if (i == nr)
-		return more;
 
 	dropped = reached ? len - run->len : len;
 	while (++i != lookup->nr_runs)
@@ -431,34 +452,32 @@ static int iommufd_get_pa(struct io_pagetable *iopt,
 	return 0;
 }
 
-static int iommufd_get_device_pa(struct iommufd_ucmd *ucmd,
-				 struct io_pagetable *iopt,
-				 unsigned long last_iova)
+/* NULL if the device sees all memory as the processor does */
+static struct noiommu_view *pa_view_init(struct noiommu_view *view,
+					 struct device *dev)
 {
-	struct iommu_ioas_get_pa *cmd = ucmd->cmd;
-	struct noiommu_view view = {};
-	struct iommufd_device *idev;
-	int rc;
+	view->dev = dev;
+	if (noiommu_view_find(view, 0) && !view->dma && view->length == U64_MAX)
+		return NULL;
+	return view;
+}
 
-	idev = iommufd_get_device(ucmd, cmd->dev_id);
-	if (IS_ERR(idev))
-		return PTR_ERR(idev);
-	if (iommufd_device_is_noiommu(idev)) {
-		view.dev = idev->dev;
-		rc = iommufd_get_pa(iopt, cmd, last_iova, &view);
-	} else {
-		rc = -EINVAL;
-	}
+static struct iommufd_device *pa_get_device(struct iommufd_ucmd *ucmd, u32 id)
+{
+	struct iommufd_device *idev = iommufd_get_device(ucmd, id);
+
+	if (IS_ERR(idev) || iommufd_device_is_noiommu(idev))
+		return idev;
 	iommufd_put_object(ucmd->ictx, &idev->obj);
-	return rc;
+	return ERR_PTR(-EINVAL);
 }
 
 /* Nothing is asked for that a later kernel may know */
-static bool pa_flags_known(const struct iommu_ioas_get_pa *cmd)
+static inline bool pa_flags_known(const struct iommu_ioas_get_pa *cmd)
 {
-	if (cmd->flags & ~IOMMU_IOAS_GET_PA_DEVICE || cmd->__reserved)
-		return false;
-	return !cmd->dev_id || cmd->flags & IOMMU_IOAS_GET_PA_DEVICE;
+	if (likely(!cmd->flags))
+		return !cmd->__reserved && !cmd->dev_id;
+	return cmd->flags == IOMMU_IOAS_GET_PA_DEVICE && !cmd->__reserved;
 }
 
 /* A call for a page takes a sixteenth less than with iommufd_ucmd_respond() */
@@ -487,8 +506,11 @@ static int pa_respond(struct iommufd_ucmd *ucmd)
 int iommufd_ioas_get_pa(struct iommufd_ucmd *ucmd)
 {
 	struct iommu_ioas_get_pa *cmd = ucmd->cmd;
-	u64 last_iova;
+	struct iommufd_device *idev = NULL;
+	struct noiommu_view *view = NULL;
+	struct noiommu_view device_view;
 	struct iommufd_ioas *ioas;
+	u64 last_iova;
 	int rc;
 
 	if (!capable(CAP_SYS_RAWIO))
@@ -507,10 +529,18 @@ int iommufd_ioas_get_pa(struct iommufd_ucmd *ucmd)
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 
-	if (cmd->flags & IOMMU_IOAS_GET_PA_DEVICE)
-		rc = iommufd_get_device_pa(ucmd, &ioas->iopt, last_iova);
-	else
-		rc = iommufd_get_pa(&ioas->iopt, cmd, last_iova, NULL);
+	if (cmd->flags & IOMMU_IOAS_GET_PA_DEVICE) {
+		idev = pa_get_device(ucmd, cmd->dev_id);
+		if (IS_ERR(idev)) {
+			rc = PTR_ERR(idev);
+			goto out_put;
+		}
+		view = pa_view_init(&device_view, idev->dev);
+	}
+	rc = iommufd_get_pa(&ioas->iopt, cmd, last_iova, view);
+	if (idev)
+		iommufd_put_object(ucmd->ictx, &idev->obj);
+out_put:
 	iommufd_put_object(ucmd->ictx, &ioas->obj);
 	return rc ?: pa_respond(ucmd);
 }

@@ -84,7 +84,7 @@ static bool noiommu_view_limit(struct noiommu_view *view, phys_addr_t phys)
  * noiommu_view_find() - Find how a device sees an address
  * @view: Its dev is the device. Outputs the stretch of memory around @phys whose
  *        addresses all differ by the same from those of the device, as far as the
- *        device reaches it. Undefined if there is none.
+ *        device reaches it, with a length of 0 if there is none.
  * @phys: Physical address of the processor
  *
  * Context: The device has to stay bound to iommufd.
@@ -98,5 +98,8 @@ bool noiommu_view_find(struct noiommu_view *view, phys_addr_t phys)
 		found = noiommu_view_probe(view, phys);
 	else
 		found = noiommu_view_region(view, phys);
-	return found && noiommu_view_limit(view, phys);
+	if (found && noiommu_view_limit(view, phys))
+		return true;
+	view->length = 0;
+	return false;
 }
