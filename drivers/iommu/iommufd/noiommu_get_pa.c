@@ -51,8 +51,8 @@ struct pa_lookup {
 	u64 phys;
 	u32 ioas_id;
 
-	/* NULL for physical addresses */
-	struct noiommu_view *view;
+	/* The call, if a device is to see the addresses, or NULL */
+	struct iommufd_ucmd *as_device;
 
 	/* Found and not yet copied, the last one may go on */
 	struct pt_iommu_run *runs;
@@ -271,7 +271,8 @@ static unsigned int pa_runs_translate(struct pt_iommu_run *runs, unsigned int nr
  * Translate what has been found, but for the last one if that is kept. If one is
  * cut, then all after it is as if it had not been found.
  */
-static int pa_lookup_translate(struct pa_lookup *lookup, int more, bool *keep)
+static int pa_lookup_translate(struct pa_lookup *lookup,
+			       struct noiommu_view *view, int more, bool *keep)
 {
 	unsigned int nr = lookup->nr_runs - *keep;
 	struct pt_iommu_run *run;
@@ -280,12 +281,12 @@ static int pa_lookup_translate(struct pa_lookup *lookup, int more, bool *keep)
 	bool reached;
 
 	while (true) {
-		i += pa_runs_translate(lookup->runs + i, nr - i, lookup->view);
+		i += pa_runs_translate(lookup->runs + i, nr - i, view);
 		if (i == nr)
 			return more;
 		run = lookup->runs + i;
 		len = run->len;
-		reached = pa_run_translate(run, lookup->view);
+		reached = pa_run_translate(run, view);
 		if (!reached || run->len != len)
 			break;
 		i++;
@@ -297,9 +298,44 @@ static int pa_lookup_translate(struct pa_lookup *lookup, int more, bool *keep)
 	lookup->length -= dropped;
 	lookup->nr_runs = run - lookup->runs + reached;
 	*keep = false;
-	if (!lookup->length)
-		return -ERANGE;
 	return reached && !pa_lookup_full(lookup);
+}
+
+static struct iommufd_device *pa_get_device(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_ioas_get_pa *cmd = ucmd->cmd;
+	struct iommufd_device *idev = iommufd_get_device(ucmd, cmd->dev_id);
+
+	if (IS_ERR(idev) || iommufd_device_is_noiommu(idev))
+		return idev;
+	iommufd_put_object(ucmd->ictx, &idev->obj);
+	return ERR_PTR(-EINVAL);
+}
+
+/* False if the device sees all memory as the processor does */
+static bool pa_view_init(struct noiommu_view *view, struct device *dev)
+{
+	view->dev = dev;
+	return !noiommu_view_find(view, 0) || view->dma ||
+	       view->length != U64_MAX;
+}
+
+/*
+ * The device is held for a step, and not while what was found is copied to the
+ * user, who may take a long time: unbinding the device waits for this.
+ */
+static int pa_lookup_as_device(struct pa_lookup *lookup, int *more, bool *keep)
+{
+	struct iommufd_ucmd *ucmd = lookup->as_device;
+	struct iommufd_device *idev = pa_get_device(ucmd);
+	struct noiommu_view view;
+
+	if (IS_ERR(idev))
+		return PTR_ERR(idev);
+	if (pa_view_init(&view, idev->dev))
+		*more = pa_lookup_translate(lookup, &view, *more, keep);
+	iommufd_put_object(ucmd->ictx, &idev->obj);
+	return lookup->length ? 0 : -ERANGE;
 }
 
 /* Hand out what has been found, but for the last one if there may be more of it */
@@ -327,7 +363,7 @@ static int pa_lookup_output(struct pa_lookup *lookup, bool keep)
 
 static int pa_lookup_all(struct pa_lookup *lookup, struct io_pagetable *iopt)
 {
-	int more, rc;
+	int more, rc = 0;
 	bool keep;
 
 	while (true) {
@@ -335,11 +371,9 @@ static int pa_lookup_all(struct pa_lookup *lookup, struct io_pagetable *iopt)
 		if (!lookup->length || more == -EINTR)
 			return more;
 		keep = more > 0;
-		if (lookup->view)
-			more = pa_lookup_translate(lookup, more, &keep);
-		if (!lookup->length)
-			return more;
-		rc = pa_lookup_output(lookup, keep);
+		if (lookup->as_device)
+			rc = pa_lookup_as_device(lookup, &more, &keep);
+		rc = rc ?: pa_lookup_output(lookup, keep);
 		if (rc || more <= 0)
 			return rc;
 		if (fatal_signal_pending(current))
@@ -349,14 +383,14 @@ static int pa_lookup_all(struct pa_lookup *lookup, struct io_pagetable *iopt)
 }
 
 static int iopt_get_pa(struct io_pagetable *iopt, struct iommu_ioas_get_pa *cmd,
-		       unsigned long last_iova, struct noiommu_view *view)
+		       unsigned long last_iova, struct iommufd_ucmd *as_device)
 {
 	struct pt_iommu_run first_run;
 	struct pa_lookup lookup = {
 		.iova = cmd->iova,
 		.last_iova = last_iova,
 		.ioas_id = cmd->ioas_id,
-		.view = view,
+		.as_device = as_device,
 		.runs = &first_run,
 		.max_runs = 1,
 		.num_extents = 1,
@@ -422,54 +456,50 @@ static bool iopt_get_page_pa(struct io_pagetable *iopt,
 	return true;
 }
 
+static int pa_page_as_device(struct iommu_ioas_get_pa *cmd,
+			     struct iommufd_ucmd *ucmd)
+{
+	struct pt_iommu_run run = { .phys = cmd->out_phys, .len = cmd->length };
+	struct iommufd_device *idev = pa_get_device(ucmd);
+	struct noiommu_view view;
+	bool reached = true;
+
+	if (IS_ERR(idev))
+		return PTR_ERR(idev);
+	if (pa_view_init(&view, idev->dev))
+		reached = pa_run_translate(&run, &view);
+	iommufd_put_object(ucmd->ictx, &idev->obj);
+	if (!reached)
+		return -ERANGE;
+	cmd->out_phys = run.phys;
+	cmd->length = run.len;
+	return 0;
+}
+
 static int iommufd_get_pa(struct io_pagetable *iopt,
 			  struct iommu_ioas_get_pa *cmd,
-			  unsigned long last_iova, struct noiommu_view *view)
+			  unsigned long last_iova,
+			  struct iommufd_ucmd *as_device)
 {
-	struct pt_iommu_run run;
 	bool found;
+	int rc = 0;
 
 	if (cmd->num_extents)
-		return iopt_get_pa(iopt, cmd, last_iova, view);
+		return iopt_get_pa(iopt, cmd, last_iova, as_device);
 
 	if (down_read_killable(&iopt->iova_rwsem))
 		return -EINTR;
 	found = iopt_get_page_pa(iopt, cmd, last_iova);
 	up_read(&iopt->iova_rwsem);
 	if (!found)
-		return iopt_get_pa(iopt, cmd, last_iova, view);
+		return iopt_get_pa(iopt, cmd, last_iova, as_device);
 
-	if (view) {
-		run.phys = cmd->out_phys;
-		run.len = cmd->length;
-		if (!pa_run_translate(&run, view))
-			return -ERANGE;
-		cmd->out_phys = run.phys;
-		cmd->length = run.len;
-	}
-	trace_iommufd_noiommu_get_pa(cmd->ioas_id, cmd->iova, cmd->out_phys,
-				     cmd->length);
-	return 0;
-}
-
-/* NULL if the device sees all memory as the processor does */
-static struct noiommu_view *pa_view_init(struct noiommu_view *view,
-					 struct device *dev)
-{
-	view->dev = dev;
-	if (noiommu_view_find(view, 0) && !view->dma && view->length == U64_MAX)
-		return NULL;
-	return view;
-}
-
-static struct iommufd_device *pa_get_device(struct iommufd_ucmd *ucmd, u32 id)
-{
-	struct iommufd_device *idev = iommufd_get_device(ucmd, id);
-
-	if (IS_ERR(idev) || iommufd_device_is_noiommu(idev))
-		return idev;
-	iommufd_put_object(ucmd->ictx, &idev->obj);
-	return ERR_PTR(-EINVAL);
+	if (as_device)
+		rc = pa_page_as_device(cmd, as_device);
+	if (!rc)
+		trace_iommufd_noiommu_get_pa(cmd->ioas_id, cmd->iova,
+					     cmd->out_phys, cmd->length);
+	return rc;
 }
 
 /* Nothing is asked for that a later kernel may know */
@@ -506,9 +536,8 @@ static int pa_respond(struct iommufd_ucmd *ucmd)
 int iommufd_ioas_get_pa(struct iommufd_ucmd *ucmd)
 {
 	struct iommu_ioas_get_pa *cmd = ucmd->cmd;
-	struct iommufd_device *idev = NULL;
-	struct noiommu_view *view = NULL;
-	struct noiommu_view device_view;
+	struct iommufd_ucmd *as_device = NULL;
+	struct iommufd_device *idev;
 	struct iommufd_ioas *ioas;
 	u64 last_iova;
 	int rc;
@@ -530,16 +559,16 @@ int iommufd_ioas_get_pa(struct iommufd_ucmd *ucmd)
 		return PTR_ERR(ioas);
 
 	if (cmd->flags & IOMMU_IOAS_GET_PA_DEVICE) {
-		idev = pa_get_device(ucmd, cmd->dev_id);
+		/* Whatever else is wrong, this comes first */
+		idev = pa_get_device(ucmd);
 		if (IS_ERR(idev)) {
 			rc = PTR_ERR(idev);
 			goto out_put;
 		}
-		view = pa_view_init(&device_view, idev->dev);
-	}
-	rc = iommufd_get_pa(&ioas->iopt, cmd, last_iova, view);
-	if (idev)
 		iommufd_put_object(ucmd->ictx, &idev->obj);
+		as_device = ucmd;
+	}
+	rc = iommufd_get_pa(&ioas->iopt, cmd, last_iova, as_device);
 out_put:
 	iommufd_put_object(ucmd->ictx, &ioas->obj);
 	return rc ?: pa_respond(ucmd);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Lookups that are killed while they wait */
+/* Lookups that wait: they can be killed, and nobody else waits for them */
 #include <linux/userfaultfd.h>
 #include <poll.h>
+#include <pthread.h>
+#include <time.h>
 #include <sys/syscall.h>
 
 #include <iommufd_noiommu.h>
@@ -79,6 +81,69 @@ TEST_F(noiommu, get_pa_killed)
 	EXPECT_EQ(attach, waitpid(attach, &status, 0));
 	EXPECT_EQ(0, status);
 	check_pa(ioas_id, TEST_IOVA, buf, PAGE_SIZE);
+	close(event.fd);
+}
+
+/* An unbind waits as long as a device is in use, and gives up after this */
+#define UNBIND_TIMEOUT 60
+
+struct device_lookup {
+	int fd;
+	struct iommu_ioas_get_pa args;
+	int ret;
+};
+
+static void *look_up_device(void *arg)
+{
+	struct device_lookup *lookup = arg;
+
+	lookup->ret = ioctl(lookup->fd, IOMMU_IOAS_GET_PA, &lookup->args);
+	return NULL;
+}
+
+/* While a lookup by device waits for the memory of its array, the device can go */
+TEST_F(noiommu, unbind_beside_lookup)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffdio_zeropage zero = {};
+	struct pollfd event = { .events = POLLIN };
+	struct device_lookup lookup = {
+		.fd = self->fd,
+		.args = {
+			.size = sizeof(lookup.args),
+			.flags = IOMMU_IOAS_GET_PA_DEVICE,
+			.ioas_id = self->ioas_id,
+			.iova = TEST_IOVA,
+			.num_extents = NR_PAGES,
+			.dev_id = self->device_id,
+		},
+	};
+	pthread_t thread;
+	time_t start;
+	void *array;
+
+	array = mmap(0, PAGE_SIZE, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, array);
+	lookup.args.extents_uptr = (uintptr_t)array;
+	event.fd = syscall(__NR_userfaultfd, O_CLOEXEC);
+	ASSERT_NE(-1, event.fd);
+	ASSERT_EQ(0, ioctl(event.fd, UFFDIO_API, &api));
+	reg.range = (struct uffdio_range){ (uintptr_t)array, PAGE_SIZE };
+	ASSERT_EQ(0, ioctl(event.fd, UFFDIO_REGISTER, &reg));
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, look_up_device, &lookup));
+	EXPECT_EQ(1, poll(&event, 1, 10000));
+	start = time(NULL);
+	test_ioctl_destroy(self->stdev_id);
+	EXPECT_GT(UNBIND_TIMEOUT / 2, time(NULL) - start);
+
+	zero.range = reg.range;
+	EXPECT_EQ(0, ioctl(event.fd, UFFDIO_ZEROPAGE, &zero));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(0, lookup.ret);
+	EXPECT_EQ(BUFFER_SIZE, lookup.args.length);
 	close(event.fd);
 }
 
