@@ -60,7 +60,7 @@ TEST(uapi)
 	ASSERT_EQ(24, offsetof(struct iommu_ioas_get_pa, length));
 	ASSERT_EQ(32, offsetof(struct iommu_ioas_get_pa, out_phys));
 	ASSERT_EQ(GET_PA_SIZE, offsetof(struct iommu_ioas_get_pa, num_extents));
-	ASSERT_EQ(44, offsetof(struct iommu_ioas_get_pa, __reserved2));
+	ASSERT_EQ(44, offsetof(struct iommu_ioas_get_pa, dev_id));
 	ASSERT_EQ(48, offsetof(struct iommu_ioas_get_pa, extents_uptr));
 
 	ASSERT_EQ(16, sizeof(struct iommu_pa_extent));
