@@ -88,6 +88,16 @@ static void lookup_choose_array(struct serial *s, struct lookup *l)
 	}
 }
 
+/* As much of the ID as the struct has, the rest of which is zero to the kernel */
+static void lookup_tell_device(struct lookup *l)
+{
+	const u32 offset = offsetof(struct iommu_ioas_get_pa, dev_id);
+	u32 size = l->size > offset ? l->size - offset : 0;
+
+	size = min_t(u32, size, sizeof(l->model.dev_id));
+	memcpy(&l->model.dev_id, &l->raw.args.dev_id, size);
+}
+
 static void lookup_choose(struct serial *s, struct m_ictx *ictx,
 			  struct lookup *l)
 {
@@ -110,8 +120,7 @@ static void lookup_choose(struct serial *s, struct m_ictx *ictx,
 	l->model.nr = args->num_extents;
 	l->model.extents = s->expected;
 	l->model.by_device = args->flags & IOMMU_IOAS_GET_PA_DEVICE;
-	if (l->size >= offsetof(struct iommu_ioas_get_pa, extents_uptr))
-		l->model.dev_id = args->dev_id;
+	lookup_tell_device(l);
 	args->out_phys = 0xdeadbeefdeadbeefULL;
 }
 
