@@ -50,7 +50,7 @@ TEST_F(noiommu, get_pa_killed)
 	buf = mmap(0, PAGE_SIZE, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, buf);
-	event.fd = syscall(__NR_userfaultfd, O_CLOEXEC);
+	event.fd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 	ASSERT_NE(-1, event.fd);
 	ASSERT_EQ(0, ioctl(event.fd, UFFDIO_API, &api));
 	reg.range = (struct uffdio_range){ (uintptr_t)buf, PAGE_SIZE };
@@ -63,7 +63,9 @@ TEST_F(noiommu, get_pa_killed)
 		_exit(_test_cmd_hwpt_alloc(self->fd, self->device_id, ioas_id,
 					   0, 0, &hwpt_id,
 					   IOMMU_HWPT_DATA_NONE, NULL, 0));
+	/* One that blocks is always in error */
 	EXPECT_EQ(1, poll(&event, 1, 10000));
+	EXPECT_EQ(POLLIN, event.revents);
 
 	lookup = fork();
 	if (!lookup)
@@ -97,7 +99,8 @@ static void *look_up_device(void *arg)
 {
 	struct device_lookup *lookup = arg;
 
-	lookup->ret = ioctl(lookup->fd, IOMMU_IOAS_GET_PA, &lookup->args);
+	lookup->ret = ioctl(lookup->fd, IOMMU_IOAS_GET_PA, &lookup->args) ?
+		      -errno : 0;
 	return NULL;
 }
 
@@ -127,7 +130,7 @@ TEST_F(noiommu, unbind_beside_lookup)
 		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, array);
 	lookup.args.extents_uptr = (uintptr_t)array;
-	event.fd = syscall(__NR_userfaultfd, O_CLOEXEC);
+	event.fd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 	ASSERT_NE(-1, event.fd);
 	ASSERT_EQ(0, ioctl(event.fd, UFFDIO_API, &api));
 	reg.range = (struct uffdio_range){ (uintptr_t)array, PAGE_SIZE };
@@ -135,6 +138,7 @@ TEST_F(noiommu, unbind_beside_lookup)
 
 	ASSERT_EQ(0, pthread_create(&thread, NULL, look_up_device, &lookup));
 	EXPECT_EQ(1, poll(&event, 1, 10000));
+	EXPECT_EQ(POLLIN, event.revents);
 	start = time(NULL);
 	test_ioctl_destroy(self->stdev_id);
 	EXPECT_GT(UNBIND_TIMEOUT / 2, time(NULL) - start);
