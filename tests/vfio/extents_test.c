@@ -1503,7 +1503,7 @@ static bool fault_init(struct fault *f)
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
 
-	f->uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	f->uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 	if (f->uffd < 0)
 		return false;
 	ioctl_assert(f->uffd, UFFDIO_API, &api);
