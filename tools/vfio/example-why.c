@@ -44,7 +44,7 @@ static void read_name(const char *bdf, const char *link, char *name)
 	snprintf(path, sizeof(path), DEVICES "/%s/%s", bdf, link);
 	read_link(path, target);
 	slash = strrchr(target, '/');
-	strcpy(name, slash ? slash + 1 : "");
+	snprintf(name, PATH_MAX, "%s", slash ? slash + 1 : "");
 }
 
 static int refuse_unbound(const char *bdf)
