@@ -32,40 +32,69 @@ static bool wait_for_state(pid_t pid, const char *states)
 	return false;
 }
 
-/* A lookup that waits for an attach, which waits for memory, can be killed */
-TEST_F(noiommu, get_pa_killed)
+/* A page that whoever touches it waits for, until it is given */
+struct missing_page {
+	void *va;
+	int fd;
+};
+
+static void missing_page_init(struct __test_metadata *_metadata,
+			      struct missing_page *page)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-	struct uffdio_zeropage zero = {};
-	struct pollfd event = { .events = POLLIN };
+
+	page->va = mmap(0, PAGE_SIZE, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, page->va);
+	/* One that blocks is always in error to poll() */
+	page->fd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	ASSERT_NE(-1, page->fd);
+	ASSERT_EQ(0, ioctl(page->fd, UFFDIO_API, &api));
+	reg.range = (struct uffdio_range){ (uintptr_t)page->va, PAGE_SIZE };
+	ASSERT_EQ(0, ioctl(page->fd, UFFDIO_REGISTER, &reg));
+}
+
+/* Until somebody waits for it */
+static void missing_page_wait(struct __test_metadata *_metadata,
+			      const struct missing_page *page)
+{
+	struct pollfd event = { .fd = page->fd, .events = POLLIN };
+
+	EXPECT_EQ(1, poll(&event, 1, 10000));
+	EXPECT_EQ(POLLIN, event.revents);
+}
+
+static void missing_page_give(struct __test_metadata *_metadata,
+			      const struct missing_page *page)
+{
+	struct uffdio_zeropage zero = {
+		.range = { (uintptr_t)page->va, PAGE_SIZE },
+	};
+
+	EXPECT_EQ(0, ioctl(page->fd, UFFDIO_ZEROPAGE, &zero));
+}
+
+/* A lookup that waits for an attach, which waits for memory, can be killed */
+TEST_F(noiommu, get_pa_killed)
+{
+	struct missing_page page;
 	pid_t attach, lookup;
 	__u64 length = 0;
 	uint32_t ioas_id;
 	uint32_t hwpt_id;
 	int status;
 	__u64 phys;
-	void *buf;
 
-	buf = mmap(0, PAGE_SIZE, PROT_READ | PROT_WRITE,
-		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, buf);
-	event.fd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	ASSERT_NE(-1, event.fd);
-	ASSERT_EQ(0, ioctl(event.fd, UFFDIO_API, &api));
-	reg.range = (struct uffdio_range){ (uintptr_t)buf, PAGE_SIZE };
-	ASSERT_EQ(0, ioctl(event.fd, UFFDIO_REGISTER, &reg));
-
+	missing_page_init(_metadata, &page);
 	test_ioctl_ioas_alloc(&ioas_id);
-	test_ioctl_ioas_map_fixed_id(ioas_id, buf, PAGE_SIZE, TEST_IOVA);
+	test_ioctl_ioas_map_fixed_id(ioas_id, page.va, PAGE_SIZE, TEST_IOVA);
 	attach = fork();
 	if (!attach)
 		_exit(_test_cmd_hwpt_alloc(self->fd, self->device_id, ioas_id,
 					   0, 0, &hwpt_id,
 					   IOMMU_HWPT_DATA_NONE, NULL, 0));
-	/* One that blocks is always in error */
-	EXPECT_EQ(1, poll(&event, 1, 10000));
-	EXPECT_EQ(POLLIN, event.revents);
+	missing_page_wait(_metadata, &page);
 
 	lookup = fork();
 	if (!lookup)
@@ -76,14 +105,13 @@ TEST_F(noiommu, get_pa_killed)
 	EXPECT_TRUE(wait_for_state(lookup, "Z"));
 	EXPECT_EQ('D', task_state(attach));
 
-	zero.range = reg.range;
-	EXPECT_EQ(0, ioctl(event.fd, UFFDIO_ZEROPAGE, &zero));
+	missing_page_give(_metadata, &page);
 	EXPECT_EQ(lookup, waitpid(lookup, &status, 0));
 	EXPECT_TRUE(WIFSIGNALED(status));
 	EXPECT_EQ(attach, waitpid(attach, &status, 0));
 	EXPECT_EQ(0, status);
-	check_pa(ioas_id, TEST_IOVA, buf, PAGE_SIZE);
-	close(event.fd);
+	check_pa(ioas_id, TEST_IOVA, page.va, PAGE_SIZE);
+	close(page.fd);
 }
 
 /* An unbind waits as long as a device is in use, and gives up after this */
@@ -107,10 +135,7 @@ static void *look_up_device(void *arg)
 /* While a lookup by device waits for the memory of its array, the device can go */
 TEST_F(noiommu, unbind_beside_lookup)
 {
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-	struct uffdio_zeropage zero = {};
-	struct pollfd event = { .events = POLLIN };
+	struct missing_page page;
 	struct device_lookup lookup = {
 		.fd = self->fd,
 		.args = {
@@ -124,31 +149,20 @@ TEST_F(noiommu, unbind_beside_lookup)
 	};
 	pthread_t thread;
 	time_t start;
-	void *array;
 
-	array = mmap(0, PAGE_SIZE, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, array);
-	lookup.args.extents_uptr = (uintptr_t)array;
-	event.fd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	ASSERT_NE(-1, event.fd);
-	ASSERT_EQ(0, ioctl(event.fd, UFFDIO_API, &api));
-	reg.range = (struct uffdio_range){ (uintptr_t)array, PAGE_SIZE };
-	ASSERT_EQ(0, ioctl(event.fd, UFFDIO_REGISTER, &reg));
-
+	missing_page_init(_metadata, &page);
+	lookup.args.extents_uptr = (uintptr_t)page.va;
 	ASSERT_EQ(0, pthread_create(&thread, NULL, look_up_device, &lookup));
-	EXPECT_EQ(1, poll(&event, 1, 10000));
-	EXPECT_EQ(POLLIN, event.revents);
+	missing_page_wait(_metadata, &page);
 	start = time(NULL);
 	test_ioctl_destroy(self->stdev_id);
 	EXPECT_GT(UNBIND_TIMEOUT / 2, time(NULL) - start);
 
-	zero.range = reg.range;
-	EXPECT_EQ(0, ioctl(event.fd, UFFDIO_ZEROPAGE, &zero));
+	missing_page_give(_metadata, &page);
 	ASSERT_EQ(0, pthread_join(thread, NULL));
 	EXPECT_EQ(0, lookup.ret);
 	EXPECT_EQ(BUFFER_SIZE, lookup.args.length);
-	close(event.fd);
+	close(page.fd);
 }
 
 TEST_HARNESS_MAIN
