@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Lookups beside threads that map, unmap, attach and detach */
+/*
+ * Lookups beside threads that map, unmap, attach and detach, and of objects beside
+ * threads that destroy these
+ */
 #include <pthread.h>
 
 #include <iommufd_noiommu.h>
@@ -217,6 +220,170 @@ TEST_F(noiommu, race)
 	check_refs(buffer, BUFFER_SIZE, 1);
 	test_ioctl_ioas_unmap_id(ioas_id, TEST_IOVA, BUFFER_SIZE);
 	check_refs(buffer, BUFFER_SIZE, 0);
+}
+
+/*
+ * Have ioctls meet objects that come and go. An ioctl gets the object or ENOENT,
+ * and none of them may keep a device from being unbound, which the kernel takes
+ * for a bug, or leave an IOAS that cannot be destroyed.
+ */
+#define OBJECT_SLOTS 4
+
+struct objects {
+	int fd;
+	__u32 ioas_id; /* of the devices */
+	__u32 ioas_ids[OBJECT_SLOTS];
+	__u32 idev_ids[OBJECT_SLOTS];
+	bool stop;
+};
+
+struct object_thread {
+	struct objects *objects;
+	pthread_t thread;
+	unsigned int slot;
+	unsigned long done;
+	unsigned long found;
+	unsigned long gone;
+	int error;
+};
+
+static bool object_stop(struct object_thread *t)
+{
+	return t->error || __atomic_load_n(&t->objects->stop, __ATOMIC_RELAXED);
+}
+
+static void object_publish(__u32 *slot, __u32 id)
+{
+	__atomic_store_n(slot, id, __ATOMIC_RELAXED);
+}
+
+/* The id goes on being used after the object has gone, and by the next one */
+static void *object_ioas(void *arg)
+{
+	struct object_thread *t = arg;
+	struct objects *objects = t->objects;
+	__u32 id;
+
+	for (; !object_stop(t); t->done++) {
+		if (_test_ioctl_ioas_alloc(objects->fd, &id)) {
+			t->error = errno;
+			break;
+		}
+		object_publish(&objects->ioas_ids[t->slot], id);
+		while (_test_ioctl_destroy(objects->fd, id)) {
+			/* An ioctl has it at the moment */
+			if (errno == EBUSY)
+				continue;
+			t->error = errno;
+			break;
+		}
+	}
+	return NULL;
+}
+
+static void *object_device(void *arg)
+{
+	struct object_thread *t = arg;
+	struct objects *objects = t->objects;
+	__u32 stdev_id;
+	__u32 idev_id;
+
+	for (; !object_stop(t); t->done++) {
+		if (_test_cmd_mock_domain_flags(objects->fd, objects->ioas_id,
+						MOCK_FLAGS_DEVICE_NOIOMMU,
+						&stdev_id, NULL, &idev_id)) {
+			t->error = errno;
+			break;
+		}
+		object_publish(&objects->idev_ids[t->slot], idev_id);
+		if (_test_ioctl_destroy(objects->fd, stdev_id))
+			t->error = errno;
+	}
+	return NULL;
+}
+
+static void object_count(struct object_thread *t, int rc)
+{
+	if (!rc)
+		t->found++;
+	else if (errno == ENOENT)
+		t->gone++;
+	else
+		t->error = errno;
+}
+
+static void *object_use_ioas(void *arg)
+{
+	struct object_thread *t = arg;
+	struct objects *objects = t->objects;
+	struct iommu_option cmd = {
+		.size = sizeof(cmd),
+		.option_id = IOMMU_OPTION_HUGE_PAGES,
+		.op = IOMMU_OPTION_OP_GET,
+	};
+
+	for (; !object_stop(t); t->done++) {
+		cmd.object_id = __atomic_load_n(
+			&objects->ioas_ids[t->done % OBJECT_SLOTS],
+			__ATOMIC_RELAXED);
+		object_count(t, ioctl(objects->fd, IOMMU_OPTION, &cmd));
+	}
+	return NULL;
+}
+
+static void *object_use_device(void *arg)
+{
+	struct object_thread *t = arg;
+	struct objects *objects = t->objects;
+	struct iommu_ioas_get_pa cmd = {
+		.size = sizeof(cmd),
+		.flags = IOMMU_IOAS_GET_PA_DEVICE,
+		.ioas_id = objects->ioas_id,
+		.iova = TEST_IOVA,
+	};
+
+	for (; !object_stop(t); t->done++) {
+		cmd.length = PAGE_SIZE;
+		cmd.dev_id = __atomic_load_n(
+			&objects->idev_ids[t->done % OBJECT_SLOTS],
+			__ATOMIC_RELAXED);
+		object_count(t, ioctl(objects->fd, IOMMU_IOAS_GET_PA, &cmd));
+	}
+	return NULL;
+}
+
+TEST_F(noiommu, objects)
+{
+	void *(*const fns[])(void *) = { object_ioas, object_ioas,
+					 object_device, object_device,
+					 object_use_ioas, object_use_ioas,
+					 object_use_device, object_use_device };
+	struct object_thread threads[ARRAY_SIZE(fns)] = {};
+	struct objects objects = {
+		.fd = self->fd,
+		.ioas_id = self->ioas_id,
+	};
+	unsigned int i;
+
+	for (i = 0; i != ARRAY_SIZE(fns); i++) {
+		threads[i].objects = &objects;
+		threads[i].slot = i % OBJECT_SLOTS;
+		ASSERT_EQ(0, pthread_create(&threads[i].thread, NULL, fns[i],
+					    &threads[i]));
+	}
+	sleep(RACE_SECONDS);
+	__atomic_store_n(&objects.stop, true, __ATOMIC_RELAXED);
+	for (i = 0; i != ARRAY_SIZE(fns); i++)
+		ASSERT_EQ(0, pthread_join(threads[i].thread, NULL));
+
+	for (i = 0; i != ARRAY_SIZE(fns); i++) {
+		EXPECT_EQ(0, threads[i].error);
+		EXPECT_NE(0, threads[i].done);
+		if (i < OBJECT_SLOTS)
+			continue;
+		EXPECT_NE(0, threads[i].found);
+		EXPECT_NE(0, threads[i].gone);
+	}
 }
 
 TEST_HARNESS_MAIN

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Lookups in dma-bufs while these are revoked */
+/* Lookups in dma-bufs while these are revoked, and what the log says of it */
 #include <pthread.h>
+#include <time.h>
 
 #include <iommufd_noiommu.h>
 
@@ -198,6 +199,81 @@ TEST_F(noiommu, two_dmabufs)
 	test_cmd_dmabuf_check_pa(dfd[0], 0, phys);
 	for (i = 0; i != 2; i++)
 		close(dfd[i]);
+}
+
+#define LOG_SECONDS 20
+
+/* How many of the records since the last call have this text? */
+static unsigned int log_count(int kmsg, const char *text)
+{
+	char record[8192];
+	unsigned int count = 0;
+	ssize_t length;
+
+	while (true) {
+		length = read(kmsg, record, sizeof(record) - 1);
+		/* Records were overwritten before they were read */
+		if (length < 0 && errno == EPIPE)
+			continue;
+		if (length <= 0)
+			return count;
+		record[length] = 0;
+		if (strstr(record, text))
+			count++;
+	}
+}
+
+static void revoke_once(struct __test_metadata *_metadata, int fd,
+			__u32 ioas_id, __u64 iova)
+{
+	int dfd;
+
+	ASSERT_EQ(0, _test_cmd_get_dmabuf(fd, PAGE_SIZE * 4, &dfd));
+	ASSERT_EQ(0, _test_ioctl_ioas_map_file(fd, ioas_id, dfd, 0,
+					       PAGE_SIZE * 4, &iova,
+					       IOMMU_IOAS_MAP_FIXED_IOVA |
+						       IOMMU_IOAS_MAP_READABLE |
+						       IOMMU_IOAS_MAP_WRITEABLE));
+	ASSERT_EQ(0, _test_cmd_revoke_dmabuf(fd, dfd, true));
+	ASSERT_EQ(0, _test_ioctl_ioas_unmap(fd, ioas_id, iova, PAGE_SIZE * 4,
+					    NULL));
+	close(dfd);
+}
+
+/*
+ * The log says what a device may still reach, where that device has no IOMMU,
+ * and nothing where an IOMMU keeps it from that. The line is ratelimited, so the
+ * first one that comes shows that there is room for the others.
+ */
+TEST_F(noiommu, revoke_is_logged)
+{
+	const __u64 iova = TEST_IOVA + BUFFER_SIZE;
+	time_t deadline = time(NULL) + LOG_SECONDS;
+	unsigned int seen;
+	uint32_t ioas_id;
+	char text[64];
+	int kmsg;
+
+	snprintf(text, sizeof(text), "IOVA 0x%llx-0x%llx\n",
+		 (unsigned long long)iova,
+		 (unsigned long long)iova + PAGE_SIZE * 4 - 1);
+	test_ioctl_ioas_alloc(&ioas_id);
+	test_cmd_mock_domain(ioas_id, NULL, NULL, NULL);
+	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+	ASSERT_NE(-1, kmsg);
+	ASSERT_NE(-1, lseek(kmsg, 0, SEEK_END));
+
+	do {
+		revoke_once(_metadata, self->fd, self->ioas_id, iova);
+		seen = log_count(kmsg, text);
+	} while (!seen && time(NULL) < deadline);
+	ASSERT_EQ(1, seen);
+
+	revoke_once(_metadata, self->fd, ioas_id, iova);
+	ASSERT_EQ(0, log_count(kmsg, text));
+	revoke_once(_metadata, self->fd, self->ioas_id, iova);
+	ASSERT_EQ(1, log_count(kmsg, text));
+	close(kmsg);
 }
 
 TEST_HARNESS_MAIN
