@@ -25,12 +25,12 @@ LIMIT = 1800   # seconds after which a guest hangs: ten times what the longest t
 
 
 # The kernel config sets that they need, in the order of the functions' arguments
-KERNELS = ("run", "debug", "kunit", "iommu", "nullgroup", "off")
+KERNELS = ("run", "debug", "kunit", "iommu", "nullgroup", "off", "arm64")
 LONG_KERNELS = ("run", "debug", "kunit", "iommu", "nullgroup", "nogroup", "compat", "kcsan",
                 "arm64")
 
 
-def suites(settings, run, debug, kunit, iommu, nullgroup, off):
+def suites(settings, run, debug, kunit, iommu, nullgroup, off, arm64):
     """Of make check. What takes longest comes first, as the rest can run beside it."""
     return [
         version(settings),
@@ -59,7 +59,7 @@ def suites(settings, run, debug, kunit, iommu, nullgroup, off):
         *noiommu(settings, iommu, "iommu", "mixed", "two_kinds", "extents", shape="mixed"),
         library("library-iommu", settings, iommu, "mixed", "mixed"),
         read("disk-iommu", settings, iommu, shape="mixed"),
-        *modules.suites(settings, run),
+        *modules.suites(settings, run, arm64),
         skips("skips-off", settings, off),
         *noiommu(settings, off, "off", "absent"),
         unit_tests("kunit", settings, kunit),

@@ -73,5 +73,5 @@ class Schedule(unittest.TestCase):
             return schedule.places(file.name)
 
     def test_places(self):
-        self.assertEqual([self.places(gib) for gib in (1, 4, 5, 6, 24)], [1, 1, 1, 2, 2])
-        self.assertEqual(self.places(24, cpus=1), 1)
+        self.assertEqual([self.places(gib) for gib in (1, 4, 5, 6, 8, 24)], [1, 1, 1, 2, 3, 3])
+        self.assertEqual(self.places(24, cpus=1), 2)

@@ -27,8 +27,9 @@ class Stock:
     settings: object      # of the base
     suite: str
     flavour: str
-    kernel: object        # of the project, whose tools make the initramfs
+    kernel: object        # of the project, for whose architecture programs are built
     release: str = ""     # what uname -r says, once it is known
+    tools: object = None  # the kernel whose build has the tools for the initramfs, if not that one
 
     @property
     def arch(self):
@@ -52,8 +53,13 @@ class Stock:
         return self.kernel.tree
 
     @property
+    def built(self):
+        """The project's kernel that has to be built."""
+        return self.tools or self.kernel
+
+    @property
     def out(self):
-        return self.kernel.out
+        return self.built.out
 
     @property
     def folder(self):
@@ -180,15 +186,16 @@ def depends(module):
     return [name for name in found[1].decode().split(",") if name] if found else []
 
 
-def default(settings, kernel):
+def default(settings, kernel, flavour=next(iter(FLAVOURS)), tools=None):
     """The one that make check takes: of the base, in the newest suite that has it."""
     suite = next((suite for suite, base in OFFERED.items() if base == settings.base),
                  bases.of(settings.base).archive[0])
-    return Stock(settings, suite, next(iter(FLAVOURS)), kernel)
+    return Stock(settings, suite, flavour, kernel, tools=tools)
 
 
 def every(settings, kernels):
-    """All of the base. `kernels` are the project's, by architecture."""
-    return [Stock(settings, suite, flavour, kernels[arch])
+    """All of the base. `kernels` are the project's, by architecture; only that of this
+    machine's has to be built."""
+    return [Stock(settings, suite, flavour, kernels[arch], tools=kernels[X86_64])
             for suite, base in OFFERED.items() if base == settings.base
             for flavour, arch in FLAVOURS.items()]
