@@ -141,11 +141,13 @@ def bases_table(columns):
                      for name in names])
 
 
+PARALLEL = {"1/1/1": "1 thread, 1 processor", "2/1/1": "2 threads, 1 processor",
+            "2/2/1": "2 threads, 2 processors", "2/2/2": "2 threads, 2 processors, 2 IOASs"}
+
+
 def parallel_rows(ours, peer):
-    return [Row(f"{threads} threads, {cpus} processors".replace("1 threads", "1 thread")
-                .replace("1 processors", "1 processor"),
-                None, *(figures.get(f"parallel/{threads}/{cpus}") for figures in (peer, ours)))
-            for threads, cpus in ((1, 1), (2, 1), (2, 2))]
+    return [Row(name, None, *(figures.get(f"parallel/{key}") for figures in (peer, ours)))
+            for key, name in PARALLEL.items()]
 
 
 def markdown(header, lines):

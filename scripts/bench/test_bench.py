@@ -117,11 +117,13 @@ class Table(unittest.TestCase):
         self.assertIn("Linux 7.3.4", lines[0])
 
     def test_parallel_counts_the_other_way(self):
-        ours, peer = (Figures({"parallel/1/1": one, "parallel/2/1": one, "parallel/2/2": two})
+        ours, peer = (Figures({"parallel/1/1/1": one, "parallel/2/1/1": one,
+                               "parallel/2/2/1": two, "parallel/2/2/2": two})
                       for one, two in ((100, 200), (100, 80)))
         text = costtable.parallel_table(costtable.parallel_rows(ours, peer), "7.3.4")
         self.assertIn("1 thread, 1 processor ", text)
         self.assertRegex(text, r"2 threads, 2 processors .*\| 2.5× *\|")
+        self.assertIn("2 threads, 2 processors, 2 IOASs", text)
 
 
 class Plot(unittest.TestCase):

@@ -17,7 +17,7 @@ class Report(FolderTest):
     def report(self, ours, **others):
         results = {which: {"name": which, "version": version, "instructions": values,
                            "differences": [], "same": "two runs give the same figures",
-                           "lookups a second": {"parallel/1/1": 1000}, "text": {"all": 9},
+                           "lookups a second": {"parallel/1/1/1": 1000}, "text": {"all": 9},
                            "profile": {"walk": 99.6}}
                    for which, version, values in (("ours", "7.2.1", ours),
                                                   ("peer", "7.3.4", peer_values()),

@@ -101,6 +101,7 @@ void device_bind(struct device *dev);
 void device_attach(struct device *dev);
 void device_start(struct device *dev);
 void device_close(struct device *dev);
+void device_add_ioas(struct device *other, const struct device *dev);
 
 struct buffer;
 

@@ -77,6 +77,24 @@ void device_start(struct device *dev)
 	device_attach(dev);
 }
 
+/* The same device with another IOAS, for lookups only: the HWPT is enough */
+void device_add_ioas(struct device *other, const struct device *dev)
+{
+	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
+	struct iommu_hwpt_alloc hwpt = {
+		.size = sizeof(hwpt),
+		.dev_id = dev->dev_id,
+	};
+
+	if (ioctl(dev->iommufd, IOMMU_IOAS_ALLOC, &alloc))
+		die_errno("IOMMU_IOAS_ALLOC");
+	hwpt.pt_id = alloc.out_ioas_id;
+	if (ioctl(dev->iommufd, IOMMU_HWPT_ALLOC, &hwpt))
+		die_errno("IOMMU_HWPT_ALLOC");
+	*other = *dev;
+	other->ioas_id = alloc.out_ioas_id;
+}
+
 void device_close(struct device *dev)
 {
 	close(dev->fd);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lookups a second on one buffer, by one thread and by two, on one processor
- * and on two. This is time by the clock, which depends on the machine
+ * Lookups a second, by one thread and by two, on one processor and on two, in one
+ * IOAS and in one each. This is time by the clock, which depends on the machine
  * underneath and on what else it does: to be compared only with what was
  * measured beside it.
  */
@@ -65,7 +65,8 @@ static double seconds(void)
 	return time.tv_sec + time.tv_nsec / 1e9;
 }
 
-static void measure(struct device *dev, int threads, int cpus)
+/* The n-th thread uses the n-th of the IOASs, as long as there are some */
+static void measure(struct device *devs, int ioass, int threads, int cpus)
 {
 	struct worker workers[MAX_THREADS];
 	unsigned long lookups = 0;
@@ -76,7 +77,7 @@ static void measure(struct device *dev, int threads, int cpus)
 	start = seconds();
 	for (i = 0; i < threads; i++) {
 		workers[i] = (struct worker){
-			.dev = dev,
+			.dev = &devs[i % ioass],
 			.cpu = i % cpus,
 			.page = i * 7,
 		};
@@ -89,20 +90,29 @@ static void measure(struct device *dev, int threads, int cpus)
 		pthread_join(workers[i].thread, NULL);
 		lookups += workers[i].lookups;
 	}
-	report(lookups / (seconds() - start), "parallel/%d/%d", threads, cpus);
+	report(lookups / (seconds() - start), "parallel/%d/%d/%d", threads,
+	       cpus, ioass);
 }
 
 void parallel(struct device *dev)
 {
-	struct buffer buf;
+	struct device devs[MAX_THREADS] = { *dev };
+	struct buffer bufs[MAX_THREADS];
+	int i;
 
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		die("two processors are needed");
-	buffer_alloc(&buf, SCATTERED, BUFFER);
-	map(dev, &buf, buf.size);
-	measure(dev, 1, 1);
-	measure(dev, 2, 1);
-	measure(dev, 2, 2);
-	unmap(dev, buf.size);
-	buffer_free(&buf);
+	device_add_ioas(&devs[1], dev);
+	for (i = 0; i < MAX_THREADS; i++) {
+		buffer_alloc(&bufs[i], SCATTERED, BUFFER);
+		map(&devs[i], &bufs[i], bufs[i].size);
+	}
+	measure(devs, 1, 1, 1);
+	measure(devs, 1, 2, 1);
+	measure(devs, 1, 2, 2);
+	measure(devs, 2, 2, 2);
+	for (i = 0; i < MAX_THREADS; i++) {
+		unmap(&devs[i], bufs[i].size);
+		buffer_free(&bufs[i]);
+	}
 }
