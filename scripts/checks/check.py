@@ -87,6 +87,7 @@ def long_suites(settings, run, debug, kunit, iommu, nullgroup, nogroup, compat, 
         *noiommu(settings, debug, "debug", "mixed", "two_kinds", shape="mixed"),
         *noiommu(settings, debug, "debug", "fuzz", options=("--seconds", "600"), limit=2 * LIMIT),
         *noiommu(settings, kcsan, "kcsan", "noiommu", "extents", "fuzz"),
+        *(mock(f"{name}-kcsan", settings, kcsan, f"{name}_test") for name in ("race", "revoke")),
         read("disk-arm64", settings, arm64),
         refusals("refusals-arm64", settings, arm64),
         library("library-arm64", settings, arm64, "physical", "plain"),
@@ -304,6 +305,12 @@ def program(name, settings, kernel, suite, test, args=()):
     def make_job():
         return Job(program=programs.selftest(kernel, suite, test), args=args)
     return guest_suite(name, settings, kernel, make_job)
+
+
+def mock(name, settings, kernel, test):
+    """A test of tests/iommu."""
+    return guest_suite(name, settings, kernel,
+                       lambda: Job(program=programs.own_test(kernel, "iommu", test)))
 
 
 def installed(collection, settings, kernel):
