@@ -56,7 +56,8 @@ def suites(settings, run, debug, kunit, iommu, nullgroup, off, arm64):
         tutorial("tutorial-run", settings, run),
         *noiommu(settings, run, "run", "noiommu", "lifetime", "device", "trace", "privilege",
                  "memory"),
-        *noiommu(settings, iommu, "iommu", "mixed", "two_kinds", "extents", shape="mixed"),
+        *noiommu(settings, debug, "debug", "heap", shape="contiguous", HEAP_CMA="y"),
+        *noiommu(settings, iommu, "iommu", "mixed", "two_kinds", "extents", "heap", shape="mixed"),
         library("library-iommu", settings, iommu, "mixed", "mixed"),
         read("disk-iommu", settings, iommu, shape="mixed"),
         *modules.suites(settings, run, arm64),
@@ -251,8 +252,8 @@ NOIOMMU = {  # tests of the series: suite and program
     "mixed": "vfio_iommufd_noiommu_mixed_test",
     "absent": "vfio_iommufd_noiommu_off_test",
 }
-OWN = ("client", "device", "extents", "fuzz", "group", "hotreset", "kill", "memory", "own_memory",
-       "privilege", "trace", "two_kinds")  # of tests/vfio
+OWN = ("client", "device", "extents", "fuzz", "group", "heap", "hotreset", "kill", "memory",
+       "own_memory", "privilege", "trace", "two_kinds")  # of tests/vfio
 
 
 def of_devices(kernel, name):

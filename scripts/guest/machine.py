@@ -111,6 +111,9 @@ SHAPES = {
     # at the ends of both parts
     "gigantic": Shape(PLAIN, append="hugepagesz=1G hugepages=1", memory=4096),
 
+    # Memory for a heap that is contiguous as long as it likes
+    "contiguous": Shape(PLAIN, append="cma=64M"),
+
     # Two ports of one network, where nobody else is
     "net": Shape(
         (*PLAIN, ethernet(0, bus="pcie.0", addr="06.0"), ethernet(1, bus="pcie.0", addr="07.0")),

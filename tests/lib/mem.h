@@ -234,16 +234,11 @@ static inline u64 mem_map(struct mem *mem, int iommufd, u32 ioas_id, u32 flags)
 	return iova;
 }
 
-/*
- * Ask /proc/self/pagemap where the pages are. That is worth something once they
- * are pinned; pinning may move a page out of memory that must stay movable.
- */
-static inline void mem_read_pagemap(struct mem *mem)
+/* What follows from the address of each page */
+static inline void mem_find_runs(struct mem *mem)
 {
 	const u64 page_size = getpagesize();
 	s64 i;
-
-	pagemap_read(mem->vaddr, mem->npages, mem->phys);
 
 	for (i = mem->npages - 1; i >= 0; i--) {
 		mem->run[i] = page_size;
@@ -251,6 +246,16 @@ static inline void mem_read_pagemap(struct mem *mem)
 		    mem->phys[i + 1] == mem->phys[i] + page_size)
 			mem->run[i] += mem->run[i + 1];
 	}
+}
+
+/*
+ * Ask /proc/self/pagemap where the pages are. That is worth something once they
+ * are pinned; pinning may move a page out of memory that must stay movable.
+ */
+static inline void mem_read_pagemap(struct mem *mem)
+{
+	pagemap_read(mem->vaddr, mem->npages, mem->phys);
+	mem_find_runs(mem);
 }
 
 /* Runs of contiguous pages that @mem consists of */
