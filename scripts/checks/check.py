@@ -55,7 +55,7 @@ def suites(settings, run, debug, kunit, iommu, nullgroup, off, arm64):
         ethernet("ethernet-run", settings, run),
         tutorial("tutorial-run", settings, run),
         *noiommu(settings, run, "run", "noiommu", "lifetime", "device", "trace", "privilege",
-                 "memory"),
+                 "memory", "quarantine"),
         *noiommu(settings, debug, "debug", "heap", shape="contiguous", HEAP_CMA="y"),
         *noiommu(settings, iommu, "iommu", "mixed", "two_kinds", "extents", "heap", shape="mixed"),
         library("library-iommu", settings, iommu, "mixed", "mixed"),
@@ -72,7 +72,7 @@ def long_suites(settings, run, debug, kunit, iommu, nullgroup, nogroup, compat, 
     return [
         unit_tests("kunit-all", settings, kunit, "unfiltered"),
         *noiommu(settings, debug, "debug", "noiommu", "lifetime", "device", "group", "extents",
-                 "trace", "privilege", "memory"),
+                 "trace", "privilege", "memory", "quarantine"),
         *noiommu(settings, run, "long", "kill", NOIOMMU_ROUNDS="1000"),
         *noiommu(settings, debug, "debug", "kill", shape="unleaky", NOIOMMU_ROUNDS="300"),
         *noiommu(settings, debug, "debug", "mode", "reset", "hotreset", "removal", shape="ports"),
@@ -253,7 +253,7 @@ NOIOMMU = {  # tests of the series: suite and program
     "absent": "vfio_iommufd_noiommu_off_test",
 }
 OWN = ("client", "device", "extents", "fuzz", "group", "heap", "hotreset", "kill", "memory",
-       "own_memory", "privilege", "trace", "two_kinds")  # of tests/vfio
+       "own_memory", "privilege", "quarantine", "trace", "two_kinds")  # of tests/vfio
 
 
 def of_devices(kernel, name):

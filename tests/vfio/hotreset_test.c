@@ -29,6 +29,7 @@
 
 #include "dma.h"
 #include "mem.h"
+#include "quarantine.h"
 #include "utils.h"
 
 #define IOVA			SZ_4G
@@ -239,6 +240,60 @@ TEST_F(hot_reset, registers)
 
 	ASSERT_EQ(0, munmap(vaddr, getpagesize()));
 	bound_cleanup(&other);
+}
+
+/*
+ * The memory of a user that is gone is held until then. The other device is open when
+ * the user goes, or closing would have caused a reset.
+ */
+TEST_F(hot_reset, quarantine)
+{
+	struct bound *b = &self->b;
+	struct bound other;
+	struct mem mem;
+	s64 pinned;
+
+	bound_init(&other, other_bdf);
+	bound_cleanup(b);
+	pinned = pinned_pages();
+	if (pinned < 0)
+		SKIP(return, "The kernel does not count pinned pages");
+
+	bound_init_flags(b, devices.bdf, QUARANTINE);
+	ASSERT_TRUE(mem_alloc(&mem, MEM_SCATTERED, SZ_64K));
+	ASSERT_EQ(0, ioas_map_fixed(b->iommufd, b->ioas_id, mem.vaddr, mem.size,
+				    IOVA));
+	bound_cleanup(b);
+	mem_free(&mem);
+	ASSERT_PINNED(pinned + SZ_64K / getpagesize());
+
+	/* It is a reset of both, whoever asks for it */
+	b->device_fd = device_open(devices.bdf);
+	ASSERT_EQ(0, device_bind(b->device_fd, other.iommufd, &b->dev_id));
+	ASSERT_PINNED(pinned + SZ_64K / getpagesize());
+	ASSERT_EQ(0, hot_reset(other.device_fd));
+	ASSERT_PINNED(pinned);
+
+	/* Nothing is left of it, and a live user keeps what it has asked for */
+	ASSERT_EQ(0, close(b->device_fd));
+	ASSERT_FALSE(is_held(devices.bdf));
+	b->device_fd = device_open(devices.bdf);
+	ASSERT_EQ(0, device_bind_flags(b->device_fd, other.iommufd, QUARANTINE));
+	ASSERT_LT(0, device_attach_to(b->device_fd, other.ioas_id));
+	ASSERT_TRUE(mem_alloc(&mem, MEM_SCATTERED, SZ_64K));
+	ASSERT_EQ(0, ioas_map_fixed(other.iommufd, other.ioas_id, mem.vaddr,
+				    mem.size, IOVA));
+	ASSERT_EQ(0, hot_reset(other.device_fd));
+	ASSERT_EQ(0, close(b->device_fd));
+	ASSERT_TRUE(is_held(devices.bdf));
+
+	/* When both are closed, that is a reset */
+	bound_cleanup(&other);
+	mem_free(&mem);
+	ASSERT_PINNED(pinned);
+	ASSERT_FALSE(is_held(devices.bdf));
+
+	bound_init(b, devices.bdf);
 }
 
 /* The tests know one other device, so there has to be exactly one */

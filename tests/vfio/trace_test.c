@@ -36,6 +36,7 @@
 #include "kselftest_harness.h"
 
 #include "mem.h"
+#include "quarantine.h"
 #include "utils.h"
 
 #define TRACEFS			"/sys/kernel/tracing"
@@ -173,6 +174,22 @@ static void expect_detach(const char *bdf, u32 ioas_id, u32 hwpt_id)
 	fprintf(expected.stream,
 		"iommufd_noiommu_detach: device=%s ioas_id=%u hwpt_id=%u pid=%d\n",
 		bdf, ioas_id, hwpt_id, expected.pid);
+}
+
+static void expect_quarantine(const char *bdf, u32 dev_id, u32 ioas_id, u64 size)
+{
+	fprintf(expected.stream,
+		"iommufd_noiommu_quarantine: device=%s dev_id=%u ioas_id=%u pages=%lu bytes=0x%lx pid=%d\n",
+		bdf, dev_id, ioas_id, size / getpagesize(), size, expected.pid);
+}
+
+static void expect_release(const char *bdf, u32 dev_id, u32 ioas_id, u64 size,
+			   const char *why)
+{
+	fprintf(expected.stream,
+		"iommufd_noiommu_release: device=%s dev_id=%u ioas_id=%u pages=%lu bytes=0x%lx why=%s pid=%d\n",
+		bdf, dev_id, ioas_id, size / getpagesize(), size, why,
+		expected.pid);
 }
 
 static void expect_get_pa(u32 ioas_id, u64 iova, u64 phys, u64 length)
@@ -429,6 +446,54 @@ TEST_F(noiommu_trace, close_attached)
 	expect_unbind(devices.bdf, b->dev_id);
 	ASSERT_TRUE(trace_is_expected());
 
+	b->device_fd = device_open(devices.bdf);
+}
+
+/* A device that stays attached, and what ends that */
+TEST_F(noiommu_trace, quarantine)
+{
+	struct bound *b = &self->b;
+	struct bound other;
+	struct mem mem;
+	s64 hwpt_id;
+
+	if (closing_resets(devices.bdf))
+		SKIP(return, "The device is reset when it is closed");
+
+	ASSERT_EQ(0, close(b->device_fd));
+	b->device_fd = device_open(devices.bdf);
+	trace_start();
+	ASSERT_EQ(0, device_bind_flags(b->device_fd, b->iommufd, QUARANTINE));
+	expect_bind(devices.bdf, b->dev_id);
+	ASSERT_TRUE(mem_alloc(&mem, MEM_SCATTERED, SZ_64K));
+	ASSERT_EQ(0, ioas_map_fixed(b->iommufd, b->ioas_id, mem.vaddr, mem.size,
+				    IOVA));
+	hwpt_id = device_attach_to(b->device_fd, b->ioas_id);
+	ASSERT_LT(0, hwpt_id);
+	expect_attach(devices.bdf, b->ioas_id, hwpt_id);
+	ASSERT_EQ(0, close(b->device_fd));
+	expect_quarantine(devices.bdf, b->dev_id, b->ioas_id, mem.size);
+	ASSERT_TRUE(trace_is_expected());
+
+	/* The next user, first refused */
+	bound_init(&other, devices.bdf);
+	expect_bind(devices.bdf, other.dev_id);
+	ASSERT_EQ(0, close(other.device_fd));
+	expect_unbind(devices.bdf, other.dev_id);
+	other.device_fd = device_open(devices.bdf);
+	ASSERT_EQ(-EBUSY, device_bind_flags(other.device_fd, other.iommufd,
+					    QUARANTINE));
+	expect_bind(devices.bdf, other.dev_id);
+	expect_unbind(devices.bdf, other.dev_id);
+	ASSERT_EQ(0, device_bind_flags(other.device_fd, other.iommufd, QUIET));
+	expect_bind(devices.bdf, other.dev_id);
+	expect_release(devices.bdf, b->dev_id, b->ioas_id, mem.size, "quiet");
+	expect_detach(devices.bdf, b->ioas_id, hwpt_id);
+	expect_unbind(devices.bdf, b->dev_id);
+	ASSERT_TRUE(trace_is_expected());
+	bound_cleanup(&other);
+
+	mem_free(&mem);
 	b->device_fd = device_open(devices.bdf);
 }
 

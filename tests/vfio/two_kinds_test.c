@@ -27,6 +27,7 @@
 
 #include "dma.h"
 #include "mem.h"
+#include "quarantine.h"
 #include "utils.h"
 
 /*
@@ -143,6 +144,24 @@ FIXTURE_TEARDOWN(mixed)
 		ASSERT_EQ(0, close(self->fd[i]));
 	ASSERT_EQ(0, close(self->b.iommufd));
 	mem_free(&self->mem);
+}
+
+/* What is for a device without an IOMMU is unknown to one with it */
+TEST_F(mixed, quarantine_flags)
+{
+	static const u32 flags[] = { QUARANTINE, QUIET, QUARANTINE | QUIET };
+	const char *const bdf[NR] = { iommu_bdf, devices.bdf };
+	int i, j;
+
+	for (i = 0; i < NR; i++) {
+		ASSERT_EQ(0, close(self->fd[i]));
+		for (j = 0; j < ARRAY_SIZE(flags); j++)
+			ASSERT_EQ(i == WITH ? -EINVAL : 0,
+				  bind_once(bdf[i], flags[j]));
+		self->fd[i] = device_open(bdf[i]);
+		ASSERT_EQ(0, device_bind(self->fd[i], self->b.iommufd,
+					 &self->dev_id[i]));
+	}
 }
 
 TEST_F(mixed, replace)
