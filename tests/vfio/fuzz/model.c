@@ -16,6 +16,7 @@
 
 #include "memory.h"
 #include "model.h"
+#include "quarantine.h"
 #include "uapi.h"
 #include "utils.h"
 
@@ -770,18 +771,36 @@ int model_hwpt_alloc(struct m_ictx *ictx,
 
 int model_bind(struct m_device *dev, struct m_ictx *ictx, u32 *id)
 {
-	if (*dev->busy)
+	if (dev->shared->busy)
 		return -EINVAL;
 
 	model_new(ictx, M_DEVICE, id);
-	*dev->busy = true;
+	dev->shared->busy = true;
 	dev->ictx = ictx;
 	dev->dev_id = *id;
 	dev->hwpt_id = 0;
 	dev->by_pasid = false;
+	dev->quarantine = false;
 	ictx->users++;
 
 	return 0;
+}
+
+/* Can it be bound with these flags? Otherwise it is not. */
+int model_bind_check(struct m_device *dev, u32 flags)
+{
+	if (!dev->shared->held_ictx || (flags & (QUARANTINE | QUIET)) != QUARANTINE)
+		return 0;
+
+	model_device_close(dev);
+	return -EBUSY;
+}
+
+void model_bind_flags(struct m_device *dev, u32 flags)
+{
+	if (flags & QUIET)
+		model_release(dev->shared);
+	dev->quarantine = flags & QUARANTINE;
 }
 
 static void model_hwpt_put(struct m_ictx *ictx, u32 hwpt_id)
@@ -855,16 +874,50 @@ void model_detach(struct m_device *dev, bool by_pasid)
 	dev->hwpt_id = 0;
 }
 
+static void model_unbind(struct m_ictx *ictx, u32 dev_id)
+{
+	ictx->objects[dev_id].type = M_NONE;
+	model_ictx_put(ictx);
+}
+
+/* Is the device left as it is, with the memory that it can reach? */
+static bool model_hold(struct m_device *dev)
+{
+	struct m_shared *shared = dev->shared;
+
+	if (!dev->quarantine || !dev->hwpt_id || shared->resets ||
+	    !dev->ictx->objects[dev->hwpt_id].ioas->nr_areas)
+		return false;
+
+	shared->held_ictx = dev->ictx;
+	shared->held_dev_id = dev->dev_id;
+	shared->held_hwpt_id = dev->hwpt_id;
+	return true;
+}
+
+void model_release(struct m_shared *shared)
+{
+	struct m_ictx *ictx = shared->held_ictx;
+
+	if (!ictx)
+		return;
+
+	shared->held_ictx = NULL;
+	model_hwpt_put(ictx, shared->held_hwpt_id);
+	model_unbind(ictx, shared->held_dev_id);
+}
+
 void model_device_close(struct m_device *dev)
 {
 	if (!dev->ictx)
 		return;
 
-	model_detach(dev, dev->by_pasid);
-	dev->ictx->objects[dev->dev_id].type = M_NONE;
-	model_ictx_put(dev->ictx);
+	if (!model_hold(dev)) {
+		model_detach(dev, dev->by_pasid);
+		model_unbind(dev->ictx, dev->dev_id);
+	}
 	dev->ictx = NULL;
-	*dev->busy = false;
+	dev->shared->busy = false;
 }
 
 /*

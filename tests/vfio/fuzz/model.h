@@ -77,12 +77,24 @@ struct m_ictx {
 	struct m_object objects[MODEL_IDS];
 };
 
+/* What the files of a device have in common */
+struct m_shared {
+	/* Whether any of them is bound */
+	bool busy;
+	/* Opening and closing are a reset */
+	bool resets;
+	/* In quarantine: where it has stayed bound and attached, or NULL */
+	struct m_ictx *held_ictx;
+	u32 held_dev_id;
+	u32 held_hwpt_id;
+};
+
 /* Of a file of a device. Only one file of a device at a time can be bound. */
 struct m_device {
 	/* NULL if it is not bound */
 	struct m_ictx *ictx;
-	/* Whether any file of this device is */
-	bool *busy;
+	struct m_shared *shared;
+	bool quarantine;
 	u32 dev_id;
 	/* 0 if it is not attached */
 	u32 hwpt_id;
@@ -144,6 +156,9 @@ int model_change_process(struct m_ictx *ictx);
 int model_hwpt_alloc(struct m_ictx *ictx, const struct m_hwpt_alloc *args,
 		     u32 *id);
 int model_bind(struct m_device *dev, struct m_ictx *ictx, u32 *id);
+int model_bind_check(struct m_device *dev, u32 flags);
+void model_bind_flags(struct m_device *dev, u32 flags);
+void model_release(struct m_shared *shared);
 int model_attach(struct m_device *dev, bool with_pasid, u32 pasid, u32 *pt_id);
 void model_detach(struct m_device *dev, bool by_pasid);
 void model_device_close(struct m_device *dev);

@@ -22,6 +22,7 @@
 
 #include "memory.h"
 #include "parallel.h"
+#include "quarantine.h"
 #include "uapi.h"
 #include "utils.h"
 #include "values.h"
@@ -443,6 +444,7 @@ static void op_bind(struct worker *w)
 {
 	struct vfio_device_bind_iommufd args = {
 		.argsz = sizeof(args),
+		.flags = rng_below(&w->rng, 4) * QUARANTINE,
 		.iommufd = worker_iommufd(w),
 	};
 
@@ -726,6 +728,9 @@ static void parallel_close_all(struct parallel *p, struct rng *rng)
 
 		VFIO_ASSERT_EQ(close(fd), 0);
 	}
+
+	for (i = PARALLEL_IOMMUFDS; i < p->nr_files; i++)
+		VFIO_ASSERT_EQ(fd_bind_once(open(p->paths[i], O_RDWR), QUIET), 0);
 }
 
 static void parallel_prepare_memory(struct parallel *p)

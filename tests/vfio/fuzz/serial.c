@@ -16,6 +16,7 @@
 
 #include "memory.h"
 #include "model.h"
+#include "quarantine.h"
 #include "serial.h"
 #include "uapi.h"
 #include "utils.h"
@@ -463,9 +464,10 @@ void serial_init(struct serial *s, const char *bdf,
 	for (i = 0; i < SERIAL_DEVICES && bdfs[i]; i++) {
 		u32 j;
 
+		s->shared[i].resets = closing_resets(bdfs[i]);
 		for (j = 0; j < SERIAL_FILES; j++) {
 			s->files[s->nr_files].bdf = bdfs[i];
-			s->files[s->nr_files].model.busy = &s->busy[i];
+			s->files[s->nr_files].model.shared = &s->shared[i];
 			s->nr_files++;
 		}
 	}
@@ -500,6 +502,13 @@ static void serial_close_all(struct serial *s)
 			model_ictx_put(s->iommufds[j].ictx);
 			VFIO_ASSERT_EQ(close(s->iommufds[j].fd), 0);
 		}
+	}
+
+	for (i = 0; i < s->nr_files; i++) {
+		VFIO_ASSERT_EQ(is_held(s->files[i].bdf),
+			       !!s->files[i].model.shared->held_ictx);
+		VFIO_ASSERT_EQ(bind_once(s->files[i].bdf, QUIET), 0);
+		model_release(s->files[i].model.shared);
 	}
 }
 

@@ -62,7 +62,7 @@ struct serial {
 	struct serial_iommufd iommufds[SERIAL_IOMMUFDS];
 	u32 nr_files;
 	struct serial_file files[SERIAL_DEVICES * SERIAL_FILES];
-	bool busy[SERIAL_DEVICES];
+	struct m_shared shared[SERIAL_DEVICES];
 
 	/* The same memory twice, what follows it is inaccessible */
 	char *args;

@@ -17,6 +17,7 @@
 
 #include "memory.h"
 #include "model.h"
+#include "quarantine.h"
 #include "serial.h"
 #include "uapi.h"
 #include "utils.h"
@@ -38,23 +39,27 @@ static int bind_expect(struct serial *s, struct serial_file *file,
 
 	if (ret)
 		return ret;
-	if (args->iommufd < 0 || args->flags & ~VFIO_DEVICE_BIND_FLAG_TOKEN)
+	if (args->iommufd < 0 ||
+	    args->flags & ~(VFIO_DEVICE_BIND_FLAG_TOKEN | QUARANTINE | QUIET))
 		return -EINVAL;
 	if (file->model.ictx)
 		return -EINVAL;
 	/* The token cannot be read */
-	if (args->flags)
+	if (args->flags & VFIO_DEVICE_BIND_FLAG_TOKEN)
 		return -EFAULT;
 	if (!ictx)
 		return args->iommufd == fuzz_mem.files[FILE_NULL].fd ? -EBADFD :
 								      -EBADF;
 
-	ret = model_bind(&file->model, ictx, id);
+	ret = model_bind(&file->model, ictx, id) ?:
+	      model_bind_check(&file->model, args->flags);
 	if (!ret && serial_output_error(s)) {
 		model_device_close(&file->model);
 		ret = serial_output_error(s);
 	}
 
+	if (!ret)
+		model_bind_flags(&file->model, args->flags);
 	return ret;
 }
 
@@ -82,6 +87,8 @@ bool step_bind(struct serial *s)
 	}
 	if (rng_one_in(&s->rng, 32))
 		args.flags = 1U << rng_below(&s->rng, 4);
+	if (rng_one_in(&s->rng, 2))
+		args.flags |= rng_below(&s->rng, 4) * QUARANTINE;
 	if (!HAS_FILES)
 		serial_choose_vfio_passing(s);
 
