@@ -8,8 +8,8 @@
  */
 #include <linux/cc_platform.h>
 #include <linux/device.h>
-#include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
+#include <linux/noiommu_dma.h>
 #include <linux/vfio.h>
 
 #include "vfio.h"
@@ -22,9 +22,10 @@ static bool vfio_noiommu_is_translated(struct device *dev)
 	if (IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA))
 		return true;
 	if (!region)
-		return phys_to_dma(dev, 0);
+		return noiommu_phys_to_dma(dev, 0);
 	for (; region->size; region++)
-		if (phys_to_dma(dev, region->cpu_start) != region->cpu_start)
+		if (noiommu_phys_to_dma(dev, region->cpu_start) !=
+		    region->cpu_start)
 			return true;
 	return false;
 }

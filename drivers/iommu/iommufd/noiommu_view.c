@@ -8,28 +8,15 @@
  * encryption a bit of the address says that the data is encrypted. What is true
  * of a device is in its struct device already, for the kernel's own drivers.
  */
-#include <linux/cc_platform.h>
 #include <linux/device.h>
-#include <linux/dma-direct.h>
 #include <linux/minmax.h>
+#include <linux/noiommu_dma.h>
 #include <linux/sizes.h>
 
 #include "iommufd_private.h"
 
 /* Bytes to ask an architecture about, which is for a page at a time */
 #define NOIOMMU_VIEW_PROBE SZ_1M
-
-static dma_addr_t noiommu_phys_to_dma(struct device *dev, phys_addr_t phys)
-{
-	/*
-	 * A guest whose memory is encrypted shares some of it with the host, and
-	 * that is all that a device can use. On a host the device uses encrypted
-	 * memory, as the processes do.
-	 */
-	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT))
-		return phys_to_dma_unencrypted(dev, phys);
-	return phys_to_dma(dev, phys);
-}
 
 /*
  * The architecture has a translation of its own and does not say where it
