@@ -57,6 +57,7 @@ def suites(settings, run, debug, kunit, iommu, nullgroup, off, arm64):
         *noiommu(settings, run, "run", "noiommu", "lifetime", "device", "trace", "privilege",
                  "memory", "quarantine"),
         *noiommu(settings, debug, "debug", "heap", shape="contiguous", HEAP_CMA="y"),
+        library("heap-library", settings, debug, "heap", "contiguous", hugepages=0),
         *noiommu(settings, iommu, "iommu", "mixed", "two_kinds", "extents", "heap", shape="mixed"),
         library("library-iommu", settings, iommu, "mixed", "mixed"),
         read("disk-iommu", settings, iommu, shape="mixed"),
@@ -183,11 +184,11 @@ def read(name, settings, kernel, program=programs.noiommu_nvme, extents=True, sh
     return Suite(name, run, kernel, settings.work / f"{name}.log")
 
 
-def library(name, settings, kernel, kind, shape="gigantic"):
+def library(name, settings, kernel, kind, shape="gigantic", **more):
     """libvfiodma, beside pagemap and the DMA of devices."""
     def make_job():
         return Job(program=programs.TESTS / "vfiodma/guest.sh", args=(kind,),
-                   files={"guest-test": programs.library_test(kernel)})
+                   files={"guest-test": programs.library_test(kernel)}, **more)
     return guest_suite(name, settings, kernel, make_job, shape)
 
 

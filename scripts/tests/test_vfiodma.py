@@ -13,9 +13,9 @@ from common.settings import TOP
 
 LIBRARY = TOP / "tools/vfio"
 TESTS = TOP / "tests/vfiodma"
-PARTS = ("ctx", "sysfs", "device", "reach", "region", "irq", "memory", "map", "lookup", "table", "sg",
-         "cache")
-KERNEL_PARTS = ("ctx", "reach", "map", "lookup", "memory", "table", "sg", "cache")
+PARTS = ("ctx", "sysfs", "device", "reach", "region", "irq", "memory", "heap", "map", "lookup",
+         "table", "sg", "cache")
+KERNEL_PARTS = ("ctx", "reach", "map", "lookup", "memory", "heap", "table", "sg", "cache")
 STRICT = ("-Wall", "-Wextra", "-pedantic", "-Werror")
 ENVIRONMENT = {**os.environ, "LC_ALL": "C"}
 

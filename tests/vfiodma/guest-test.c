@@ -5,7 +5,8 @@
  *
  * usage: guest-test NVME EDU...: an NVMe disk, and one or more of QEMU's edu; the
  * variable KIND tells whether they are behind an IOMMU: "physical" or "iova", or
- * "mixed", where the last edu is not and the others are.
+ * "mixed", where the last edu is not and the others are. "heap" is for a machine
+ * that has no huge pages, but a heap of contiguous memory, and for that alone.
  */
 #include <fcntl.h>
 #include <grp.h>
@@ -17,6 +18,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -229,6 +231,61 @@ static void test_gigantic_page(void)
 					 (void **)&va));
 		EXPECT_EQ(vfiodma_sg(ctx, va, MIB(300), NULL, 0), 1);
 		REQUIRE_OK(vfiodma_free(ctx, va));
+	}
+	edu_close(&device);
+	EXPECT_EQ(vfiodma_ctx_destroy(ctx), 0);
+}
+
+/* In KiB */
+static long free_contiguous(void)
+{
+	FILE *file = fopen("/proc/meminfo", "r");
+	char line[128];
+	long size = -1;
+
+	while (size < 0 && fgets(line, sizeof(line), file))
+		if (sscanf(line, "CmaFree: %ld", &size) != 1)
+			size = -1;
+	fclose(file);
+	return size;
+}
+
+/*
+ * More than a huge page in one piece, from the kernel's heap: more often than it has
+ * memory for, and not all at once. Ordinary pages do not come in such a piece, as long
+ * as they are not huge ones.
+ */
+static void test_heap(void)
+{
+	const size_t size = MIB(40);
+	long before, during;
+	struct vfiodma_ctx *ctx;
+	struct edu device;
+	char *va, *second;
+	size_t i, j, dirty;
+
+	EXPECT_EQ(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0), 0);
+	REQUIRE_OK(vfiodma_ctx_create(&ctx));
+	REQUIRE_OK(edu_open(ctx, edu, &device));
+	for (i = 0; i < 3; i++) {
+		before = free_contiguous();
+		REQUIRE_OK(vfiodma_alloc(ctx, size, VFIODMA_CONTIGUOUS,
+					 (void **)&va));
+		during = free_contiguous();
+		EXPECT(before - during >= (long)(size / 1024));
+		EXPECT_EQ(vfiodma_sg(ctx, va, size, NULL, 0), 1);
+		EXPECT_EQ(known_pages(ctx, va, size), size / PAGE);
+		for (j = 0, dirty = 0; j < size; j++)
+			dirty += va[j] != 0;
+		EXPECT_EQ(dirty, 0);
+		check_dma(ctx, &device, va, va + size - PAGE, EDU_MOST);
+		check_dma(ctx, &device, va + size / 2, va + PAGE, EDU_MOST);
+		/* There are 64 MiB of it */
+		EXPECT_EQ(vfiodma_alloc(ctx, size, VFIODMA_CONTIGUOUS,
+					(void **)&second), -ENOBUFS);
+		REQUIRE_OK(vfiodma_free(ctx, va));
+		EXPECT_EQ(known_pages(ctx, va, size), 0);
+		EXPECT(free_contiguous() - during >= (long)(size / 1024));
 	}
 	edu_close(&device);
 	EXPECT_EQ(vfiodma_ctx_destroy(ctx), 0);
@@ -880,6 +937,9 @@ int main(int argc, char **argv)
 		/* Only where there are both kinds of device */
 		{ "devices with and without an IOMMU", test_other_kind },
 	};
+	static const struct test heap_tests[] = {
+		{ "more than a huge page in one piece", test_heap },
+	};
 	const char *kind = getenv("KIND");
 	size_t count = sizeof(tests) / sizeof(*tests);
 
@@ -888,6 +948,8 @@ int main(int argc, char **argv)
 	nvme = argv[1];
 	edu = argv[2];
 	other = argv[argc - 1];
+	if (!strcmp(kind, "heap"))
+		return run_tests(heap_tests, 1);
 	has_iommu = strcmp(kind, "physical");
 	return run_tests(tests, other == edu ? count - 1 : count);
 }

@@ -17,6 +17,7 @@
 #define ABI_IOAS_IOVA_RANGES	_IO(';', 0x84)
 #define ABI_IOAS_MAP		_IO(';', 0x85)
 #define ABI_IOAS_UNMAP		_IO(';', 0x86)
+#define ABI_IOAS_MAP_FILE	_IO(';', 0x8f)
 #define ABI_IOAS_GET_PA		_IO(';', 0x95)
 
 #define ABI_MAP_WRITEABLE	0x2
@@ -53,6 +54,16 @@ struct abi_ioas_map {
 	uint32_t ioas_id;
 	uint32_t reserved;
 	uint64_t user_va;
+	uint64_t length;
+	uint64_t iova;
+};
+
+struct abi_ioas_map_file {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t ioas_id;
+	int32_t fd;
+	uint64_t start;
 	uint64_t length;
 	uint64_t iova;
 };
@@ -122,5 +133,15 @@ struct abi_cap_noiommu_dma {
 	uint32_t reserved;
 	uint64_t last_addr;
 };
+
+/* Heaps of dma-bufs */
+struct abi_heap_alloc {
+	uint64_t len;
+	uint32_t fd;
+	uint32_t fd_flags;
+	uint64_t heap_flags;
+};
+
+#define ABI_HEAP_ALLOC		_IOWR('H', 0x0, struct abi_heap_alloc)
 
 #endif /* ABI_H */

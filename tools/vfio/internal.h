@@ -9,6 +9,7 @@
  *	region.c	its registers
  *	irq.c		its interrupts
  *	memory.c	allocation
+ *	heap.c		memory of the kernel's, in one piece
  *	map.c		mapping
  *	lookup.c	asking the kernel for addresses
  *	table.c		the table that answers without it
@@ -155,8 +156,8 @@ bool reach_is_special(const struct vfiodma_device *dev);
 bool map_accepts(const struct vfiodma_ctx *ctx, const struct vfiodma_device *dev);
 int map_enter(struct vfiodma_ctx *ctx, struct vfiodma_device *dev);
 void map_leave(struct vfiodma_ctx *ctx, struct vfiodma_device *dev);
-int map_add(struct vfiodma_ctx *ctx, void *va, size_t size, unsigned int flags,
-	    bool partly, struct mapping **mapping_out);
+int map_add(struct vfiodma_ctx *ctx, void *va, size_t size, int fd,
+	    unsigned int flags, bool partly, struct mapping **mapping_out);
 void map_drop(struct vfiodma_ctx *ctx, struct mapping *mapping);
 uint64_t map_hold(struct vfiodma_ctx *ctx, struct mapping *mapping);
 void map_release(struct vfiodma_ctx *ctx, uint64_t iova, size_t size);
@@ -164,6 +165,9 @@ struct mapping *map_find(struct vfiodma_ctx *ctx, const void *va);
 
 /* memory.c */
 void memory_free(void *va, size_t size);
+
+/* heap.c */
+int heap_get(size_t size, void **va, int *fd_out);
 
 /* lookup.c; under the context's lock */
 int lookup_probe(struct vfiodma_ctx *ctx, const struct vfiodma_device *dev);

@@ -59,6 +59,22 @@ struct mapping *map_find(struct vfiodma_ctx *ctx, const void *va)
 }
 
 /* The kernel chooses the IOVA. */
+static int map_file(struct vfiodma_ctx *ctx, struct mapping *mapping, int fd)
+{
+	struct abi_ioas_map_file map = {
+		.size = sizeof(map),
+		.flags = ABI_MAP_READABLE | ABI_MAP_WRITEABLE,
+		.ioas_id = ctx->ioas_id,
+		.fd = fd,
+		.length = mapping->size,
+	};
+
+	if (ioctl(ctx->iommufd, ABI_IOAS_MAP_FILE, &map))
+		return errno == ENOTTY ? -EOPNOTSUPP : -errno;
+	mapping->iova = map.iova;
+	return 0;
+}
+
 static int map(struct vfiodma_ctx *ctx, struct mapping *mapping,
 	       unsigned int flags)
 {
@@ -116,10 +132,11 @@ void map_drop(struct vfiodma_ctx *ctx, struct mapping *mapping)
 
 /*
  * With @partly, memory that devices do not reach is mapped too, and has no address:
- * the caller looks for it, and gives it to nobody.
+ * the caller looks for it, and gives it to nobody. @fd is the dma-buf that the memory is
+ * of, or -1.
  */
-int map_add(struct vfiodma_ctx *ctx, void *va, size_t size, unsigned int flags,
-	    bool partly, struct mapping **mapping_out)
+int map_add(struct vfiodma_ctx *ctx, void *va, size_t size, int fd,
+	    unsigned int flags, bool partly, struct mapping **mapping_out)
 {
 	struct mapping *mapping;
 	int err;
@@ -136,7 +153,7 @@ int map_add(struct vfiodma_ctx *ctx, void *va, size_t size, unsigned int flags,
 		free(mapping);
 		return err;
 	}
-	err = map(ctx, mapping, flags);
+	err = fd < 0 ? map(ctx, mapping, flags) : map_file(ctx, mapping, fd);
 	if (err) {
 		forget(ctx, mapping);
 		return err;
@@ -236,7 +253,7 @@ int vfiodma_map(struct vfiodma_ctx *ctx, void *va, size_t size,
 	if (err)
 		return err;
 	ctx_lock(ctx);
-	err = map_add(ctx, va, size, flags, false, &mapping);
+	err = map_add(ctx, va, size, -1, flags, false, &mapping);
 	if (!err)
 		give_pieces(ctx, va, size, pieces, count);
 	ctx_unlock(ctx);

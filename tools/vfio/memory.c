@@ -145,7 +145,7 @@ static int check(struct vfiodma_ctx *ctx, const struct wanted *wanted,
  * Maps what was got until it fits. Each time it is pinned anew, at another IOVA, and
  * what it was before is let go only at the end.
  */
-static int map_fitting(struct vfiodma_ctx *ctx, void *memory, size_t size,
+static int map_fitting(struct vfiodma_ctx *ctx, void *memory, size_t size, int fd,
 		       const struct wanted *wanted)
 {
 	uint64_t held[TRIES];
@@ -155,7 +155,7 @@ static int map_fitting(struct vfiodma_ctx *ctx, void *memory, size_t size,
 	bool again;
 
 	do {
-		err = map_add(ctx, memory, size, 0, true, &mapping);
+		err = map_add(ctx, memory, size, fd, 0, true, &mapping);
 		if (err)
 			break;
 		err = check(ctx, wanted, mapping, &again);
@@ -178,6 +178,7 @@ enum source {
 	HUGE_2M,
 	HUGE_1G,
 	LARGE,
+	HEAP,
 };
 
 static unsigned int shift_of(enum source source)
@@ -187,18 +188,22 @@ static unsigned int shift_of(enum source source)
 		[HUGE_2M] = SHIFT_2M,
 		[HUGE_1G] = SHIFT_1G,
 		[LARGE] = SHIFT_2M,
+		[HEAP] = __builtin_ctzl(sysconf(_SC_PAGESIZE)),
 	};
 
 	return shifts[source];
 }
 
-static int get(enum source source, size_t size, void **va)
+static int get(enum source source, size_t size, void **va, int *fd)
 {
+	*fd = -1;
 	switch (source) {
 	case PAGES:
 		return get_pages(size, va);
 	case LARGE:
 		return get_large(size, va);
+	case HEAP:
+		return heap_get(size, va, fd);
 	default:
 		return get_huge(shift_of(source), size, va);
 	}
@@ -208,7 +213,7 @@ static int alloc(struct vfiodma_ctx *ctx, enum source source, size_t size,
 		 struct wanted wanted, void **va)
 {
 	void *memory = NULL;
-	int err;
+	int err, fd;
 
 	size = whole(size, shift_of(source));
 	if (!size)
@@ -216,12 +221,14 @@ static int alloc(struct vfiodma_ctx *ctx, enum source source, size_t size,
 	wanted.unit = wanted.contiguous ? size : (size_t)1 << shift_of(source);
 	if (wanted.alignment > wanted.unit && !wanted.contiguous)
 		return -EINVAL;
-	err = get(source, size, &memory);
+	err = get(source, size, &memory, &fd);
 	if (err)
 		return err;
 	ctx_lock(ctx);
-	err = map_fitting(ctx, memory, size, &wanted);
+	err = map_fitting(ctx, memory, size, fd, &wanted);
 	ctx_unlock(ctx);
+	if (fd >= 0)
+		close(fd);
 	if (err)
 		memory_free(memory, size);
 	else
@@ -231,12 +238,15 @@ static int alloc(struct vfiodma_ctx *ctx, enum source source, size_t size,
 
 /*
  * By pages where they do, then by as small a huge page as does, which is whole by
- * itself, and last by what the kernel makes of ordinary memory.
+ * itself, then by what the kernel makes of ordinary memory, and last by what it sets
+ * aside to have it in one piece.
  */
 static int alloc_contiguous(struct vfiodma_ctx *ctx, size_t size,
 			    struct wanted wanted, void **va)
 {
-	static const enum source sources[] = { PAGES, HUGE_2M, HUGE_1G, LARGE };
+	static const enum source sources[] = {
+		PAGES, HUGE_2M, HUGE_1G, LARGE, HEAP,
+	};
 	int err, result = -ENOBUFS;
 	size_t i;
 

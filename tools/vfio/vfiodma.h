@@ -455,7 +455,9 @@ enum vfiodma_memory {
  * -EINVAL: @size is 0, or @kind is none;
  * -EOPNOTSUPP: this machine or kernel has no huge pages of that size;
  * -ENOBUFS: for %VFIODMA_CONTIGUOUS, no piece that is large enough could be had:
- * huge pages that are set aside help, up to the size of one;
+ * huge pages that are set aside help, up to the size of one, and beyond that a heap
+ * of contiguous memory in /dev/dma_heap (CONFIG_DMABUF_HEAPS_CMA, cma=), which
+ * does not count against RLIMIT_MEMLOCK;
  * -EADDRNOTAVAIL: devices of the context do not reach all memory, and none that they
  * reach could be had;
  * -ENOMEM: no memory, or too few huge pages were set aside; or what is mapped exceeds
