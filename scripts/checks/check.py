@@ -36,7 +36,7 @@ def suites(settings, run, debug, kunit, iommu, nullgroup, off, arm64):
         version(settings),
         Suite("scripts", lambda: scripts(settings)),
         installed("vfio", settings, debug),
-        installed_own("vfio", settings, debug, "contiguous", HEAP_CMA="y"),
+        installed_own("vfio", settings, debug),
         installed_own("iommu", settings, debug),
         *(program(name, settings, debug, "iommu", name)
           for name in ("iommufd", "iommufd_fail_nth", "iommufd_noiommu",
@@ -56,6 +56,7 @@ def suites(settings, run, debug, kunit, iommu, nullgroup, off, arm64):
         tutorial("tutorial-run", settings, run),
         *noiommu(settings, run, "run", "noiommu", "lifetime", "device", "trace", "privilege",
                  "memory", "quarantine"),
+        *noiommu(settings, debug, "debug", "heap", shape="contiguous", HEAP_CMA="y"),
         library("heap-library", settings, debug, "heap", "contiguous", hugepages=0),
         *noiommu(settings, iommu, "iommu", "mixed", "two_kinds", "extents", "heap", shape="mixed"),
         library("library-iommu", settings, iommu, "mixed", "mixed"),
@@ -320,10 +321,10 @@ def installed(collection, settings, kernel):
                        lambda: kselftest.job(kernel, collection))
 
 
-def installed_own(collection, settings, kernel, shape="plain", **environment):
+def installed_own(collection, settings, kernel):
     """The same with all of a folder of tests/."""
     return guest_suite(f"tests-{collection}", settings, kernel,
-                       lambda: kselftest.job(kernel, collection, own=True, **environment), shape)
+                       lambda: kselftest.job(kernel, collection, own=True))
 
 
 def guest_suite(name, settings, kernel, make_job, shape="plain", limit=LIMIT):

@@ -10,11 +10,11 @@ from common.ui import Failure
 from guest.initramfs import Job, ROOT
 
 
-def job(kernel, collection, own=False, **environment):
+def job(kernel, collection, own=False):
     """What runs it in the guest: guest/root/kselftest.sh."""
     pack = packed_own if own else packed
     return Job(program=ROOT / "kselftest.sh", args=(collection,),
-               files={"kselftest.tar": pack(kernel, collection)}, environment=environment)
+               files={"kselftest.tar": pack(kernel, collection)})
 
 
 def packed(kernel, collection):
