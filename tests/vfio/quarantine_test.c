@@ -70,6 +70,18 @@ static void *huge_pages_alloc(long nr)
 	return vaddr;
 }
 
+/* Bound and attached, with huge pages that are mapped; where those are */
+static void *bound_with_memory(struct bound *b, const char *bdf, u32 flags)
+{
+	void *vaddr;
+
+	bound_init_flags(b, bdf, flags);
+	vaddr = huge_pages_alloc(NR_HUGE);
+	VFIO_ASSERT_EQ(ioas_map_fixed(b->iommufd, b->ioas_id, vaddr, SIZE,
+				      IOVA), 0);
+	return vaddr;
+}
+
 /* What a user that is going to die tells */
 struct told {
 	u64 phys;
@@ -92,12 +104,11 @@ static void user_run(const char *bdf, u32 flags, enum end end, int fd)
 	void *vaddr;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	bound_init_flags(&b, bdf, flags);
-	if (end != END_IDLE) {
-		vaddr = huge_pages_alloc(NR_HUGE);
+	if (end == END_IDLE) {
+		bound_init_flags(&b, bdf, flags);
+	} else {
+		vaddr = bound_with_memory(&b, bdf, flags);
 		mem_fill(vaddr, SIZE, 1);
-		VFIO_ASSERT_EQ(ioas_map_fixed(b.iommufd, b.ioas_id, vaddr, SIZE,
-					      IOVA), 0);
 		pagemap_read(vaddr, 1, &told.phys);
 		VFIO_ASSERT_EQ(ioas_phys(b.iommufd, b.ioas_id, IOVA), told.phys);
 	}
@@ -348,9 +359,7 @@ TEST_F(quarantine, iommufd_is_open)
 	struct bound b;
 	void *vaddr;
 
-	bound_init_flags(&b, self->bdf, QUARANTINE);
-	vaddr = huge_pages_alloc(NR_HUGE);
-	ASSERT_EQ(0, ioas_map_fixed(b.iommufd, b.ioas_id, vaddr, SIZE, IOVA));
+	vaddr = bound_with_memory(&b, self->bdf, QUARANTINE);
 	phys = ioas_phys(b.iommufd, b.ioas_id, IOVA);
 	ASSERT_EQ(0, close(b.device_fd));
 	ASSERT_EQ(0, munmap(vaddr, SIZE));
@@ -375,9 +384,7 @@ TEST_F(quarantine, same_iommufd)
 	struct bound b;
 	void *vaddr;
 
-	bound_init_flags(&b, self->bdf, QUARANTINE);
-	vaddr = huge_pages_alloc(NR_HUGE);
-	ASSERT_EQ(0, ioas_map_fixed(b.iommufd, b.ioas_id, vaddr, SIZE, IOVA));
+	vaddr = bound_with_memory(&b, self->bdf, QUARANTINE);
 	ASSERT_EQ(0, close(b.device_fd));
 	b.device_fd = device_open(self->bdf);
 	ASSERT_EQ(0, device_bind_flags(b.device_fd, b.iommufd, 0));
@@ -597,9 +604,7 @@ TEST_F(quarantine_reset, reset_before)
 	struct bound b;
 	void *vaddr;
 
-	bound_init_flags(&b, self->bdf, QUARANTINE);
-	vaddr = huge_pages_alloc(NR_HUGE);
-	ASSERT_EQ(0, ioas_map_fixed(b.iommufd, b.ioas_id, vaddr, SIZE, IOVA));
+	vaddr = bound_with_memory(&b, self->bdf, QUARANTINE);
 	ASSERT_EQ(0, ioctl_errno(b.device_fd, VFIO_DEVICE_RESET, NULL));
 	reset_disable(self->bdf);
 	bound_cleanup(&b);
