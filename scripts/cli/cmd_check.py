@@ -37,13 +37,16 @@ def check_all(settings, command, names, suites, other, left, more=()):
 def run_all(settings, suites, parser, folder, workers=1, left=()):
     """Runs suites and counts their results; the exit status."""
     folder.mkdir(parents=True, exist_ok=True)
-    total = ktap.Counts()
+    total, failures = ktap.Counts(), []
     plan = schedule.Schedule(suites, check.document_of, workers)
     for suite, text, seconds in plan.results():
-        total += report(settings, suite, parser, folder, text, seconds)
+        counts, failed = report(settings, suite, parser, folder, text, seconds)
+        total += counts
+        failures += [(suite.name, name) for name in failed]
     for line in left:
         say(f"not run, {line}")
     say(f"results: {settings.relative(folder)}")
+    again(failures)
     say(str(total))
     return 1 if total.failed or not total.passed else 0
 
@@ -70,7 +73,7 @@ def parser_of(settings, suites):
 
 
 def report(settings, suite, parser, folder, text, seconds):
-    """Keeps a suite's document, and says what came of it; its counts."""
+    """Keeps a suite's document, and says what came of it; its counts, and what failed."""
     (folder / f"{suite.name}.ktap").write_text(text)
     counts, failed, skips = parser.parse(text)
     say(f"{suite.name}: {counts} ({seconds:.0f} s)")
@@ -83,7 +86,15 @@ def report(settings, suite, parser, folder, text, seconds):
         say(f"  failed: {name}")
     if failed:
         explain(settings, suite, folder)
-    return counts
+    return counts, failed
+
+
+def again(failures, most=40):
+    """What failed, in the last lines: some logs keep only these."""
+    for suite, name in failures[:most]:
+        say(f"failed: {suite}: {name}")
+    if len(failures) > most:
+        say(f"failed: {len(failures) - most} more")
 
 
 def explain(settings, suite, folder):

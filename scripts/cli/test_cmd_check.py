@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What make check counts its results with."""
 
+import contextlib
+import io
 import unittest
 from unittest import mock
 
@@ -8,6 +10,22 @@ from base import aptsource
 from cli import cmd_check
 from common.settings import Settings
 from common.ui import Failure
+
+
+class LastLines(unittest.TestCase):
+    def lines(self, failures):
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            cmd_check.again(failures)
+        return said.getvalue().splitlines()
+
+    def test_what_failed_is_told_again_at_the_end(self):
+        self.assertEqual(self.lines([]), [])
+        self.assertEqual(self.lines([("disk", "read"), ("kunit", "amdv1.map")]),
+                         ["failed: disk: read", "failed: kunit: amdv1.map"])
+
+    def test_many_failures_leave_the_last_lines_readable(self):
+        lines = self.lines([("kunit", str(number)) for number in range(100)])
+        self.assertEqual((len(lines), lines[-1]), (41, "failed: 60 more"))
 
 
 class Parser(unittest.TestCase):
