@@ -36,8 +36,9 @@ def suites(settings, run, debug, kunit, iommu, nullgroup, off, arm64):
         version(settings),
         Suite("scripts", lambda: scripts(settings)),
         installed("vfio", settings, debug),
-        installed_own("vfio", settings, debug),
-        installed_own("iommu", settings, debug),
+        installed_own("vfio", settings, debug, "tests-vfio-lasting", lasting=True),
+        installed_own("vfio", settings, debug, "tests-vfio"),
+        installed_own("iommu", settings, debug, "tests-iommu"),
         *(program(name, settings, debug, "iommu", name)
           for name in ("iommufd", "iommufd_fail_nth", "iommufd_noiommu",
                        "iommufd_noiommu_file")),
@@ -321,10 +322,10 @@ def installed(collection, settings, kernel):
                        lambda: kselftest.job(kernel, collection))
 
 
-def installed_own(collection, settings, kernel):
-    """The same with all of a folder of tests/."""
-    return guest_suite(f"tests-{collection}", settings, kernel,
-                       lambda: kselftest.job(kernel, collection, own=True))
+def installed_own(collection, settings, kernel, name, **part):
+    """The same with a folder of tests/, or a part of it."""
+    return guest_suite(name, settings, kernel,
+                       lambda: kselftest.own_job(kernel, collection, **part))
 
 
 def guest_suite(name, settings, kernel, make_job, shape="plain", limit=LIMIT):

@@ -2,6 +2,7 @@
 """A collection of the tree's selftests, installed and packed for the guest as
 anybody would install them on a machine of their own."""
 
+import functools
 import shutil
 import subprocess
 
@@ -10,11 +11,31 @@ from common.ui import Failure
 from guest.initramfs import Job, ROOT
 
 
-def job(kernel, collection, own=False):
+# Of tests/vfio, those that take half of the time: they run in a guest of their own
+LASTING = ("extents_test", "kill_test", "memory_test")
+
+
+def job(kernel, collection):
     """What runs it in the guest: guest/root/kselftest.sh."""
-    pack = packed_own if own else packed
-    return Job(program=ROOT / "kselftest.sh", args=(collection,),
-               files={"kselftest.tar": pack(kernel, collection)})
+    folder = packed(kernel, collection)
+    return of_archive(folder, "-c", collection)
+
+
+def own_job(kernel, collection, lasting=False):
+    """The same of a folder of tests/: what is of LASTING, or the rest."""
+    folder = packed_own(kernel, collection)
+    listed = (folder / "kselftest-list.txt").read_text().split()
+    return of_archive(folder, *(option for test in chosen(listed, lasting)
+                                for option in ("-t", test)))
+
+
+def chosen(listed, lasting):
+    return [test for test in listed if (test.partition(":")[2] in LASTING) == lasting]
+
+
+def of_archive(folder, *options):
+    return Job(program=ROOT / "kselftest.sh", args=options,
+               files={"kselftest.tar": folder.with_suffix(".tar")})
 
 
 def packed(kernel, collection):
@@ -26,18 +47,25 @@ def packed(kernel, collection):
                 ["-C", str(kernel.tree / "tools/testing/selftests"),
                  f"O={programs.built(kernel, 'selftests')}",
                  f"KHDR_INCLUDES=-isystem {headers}/include", "FORCE_TARGETS=1"])
-        return archive(folder)
+        archive(folder)
+    return folder
 
 
 def packed_own(kernel, collection):
     """That of tests/, with the tree's runner."""
-    folder = kernel.settings.work / f"tests-{collection}"
     with programs.building(kernel):
-        programs.install_headers(kernel)
-        install(kernel, collection, folder,
-                ["-C", str(programs.TESTS), f"OUTPUT={programs.built(kernel, 'tests')}",
-                 *programs.tests_arguments(kernel)])
-        return archive(folder)
+        return installed_own(kernel, collection)
+
+
+@functools.cache   # several guests use one install
+def installed_own(kernel, collection):
+    folder = kernel.settings.work / f"tests-{collection}"
+    programs.install_headers(kernel)
+    install(kernel, collection, folder,
+            ["-C", str(programs.TESTS), f"OUTPUT={programs.built(kernel, 'tests')}",
+             *programs.tests_arguments(kernel)])
+    archive(folder)
+    return folder
 
 
 def install(kernel, collection, folder, arguments):
@@ -53,4 +81,3 @@ def archive(folder):
                           capture_output=True, text=True)
     if done.returncode:
         raise Failure(f"cannot pack {folder}: {done.stderr.strip()}")
-    return target
