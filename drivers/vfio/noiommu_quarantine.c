@@ -147,7 +147,7 @@ void vfio_quarantine_unregister(struct vfio_device *device)
 		return;
 	mutex_lock(&device->dev_set->lock);
 	if (device->quarantined)
-		dev_warn(device->dev, "vfio-noiommu device is unbound, nothing protects memory from its DMA\n");
+		dev_warn(device->dev, "vfio-noiommu device is taken from its driver, DMA that it still does can hit any memory\n");
 	vfio_quarantine_release(device, "unbind");
 	mutex_unlock(&device->dev_set->lock);
 }

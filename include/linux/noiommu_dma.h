@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * DMA addresses of devices without an IOMMU, for the users of userspace drivers
+ * What address a device without an IOMMU has for memory. VFIO and iommufd tell it to
+ * userspace drivers, which do DMA without the DMA API.
  */
 #ifndef __LINUX_NOIOMMU_DMA_H
 #define __LINUX_NOIOMMU_DMA_H

@@ -223,20 +223,32 @@ static unsigned int log_count(int kmsg, const char *text)
 	}
 }
 
+/* What the log says then of a device without an IOMMU, in text if there is one */
 static void revoke_once(struct __test_metadata *_metadata, int fd,
-			__u32 ioas_id, __u64 iova)
+			__u32 ioas_id, __u64 iova, char *text)
 {
+	const __u64 size = PAGE_SIZE * 4;
+	__u64 length = size, phys;
 	int dfd;
 
-	ASSERT_EQ(0, _test_cmd_get_dmabuf(fd, PAGE_SIZE * 4, &dfd));
-	ASSERT_EQ(0, _test_ioctl_ioas_map_file(fd, ioas_id, dfd, 0,
-					       PAGE_SIZE * 4, &iova,
+	ASSERT_EQ(0, _test_cmd_get_dmabuf(fd, PAGE_SIZE + size, &dfd));
+	ASSERT_EQ(0, _test_ioctl_ioas_map_file(fd, ioas_id, dfd, PAGE_SIZE,
+					       size, &iova,
 					       IOMMU_IOAS_MAP_FIXED_IOVA |
 						       IOMMU_IOAS_MAP_READABLE |
 						       IOMMU_IOAS_MAP_WRITEABLE));
+	if (text) {
+		ASSERT_EQ(0, _test_ioctl_ioas_get_pa(fd, ioas_id, iova, &length,
+						     &phys, NULL, NULL));
+		ASSERT_EQ(size, length);
+		sprintf(text, "0x%llx-0x%llx (IOVA 0x%llx-0x%llx)\n",
+			(unsigned long long)phys,
+			(unsigned long long)phys + size - 1,
+			(unsigned long long)iova,
+			(unsigned long long)iova + size - 1);
+	}
 	ASSERT_EQ(0, _test_cmd_revoke_dmabuf(fd, dfd, true));
-	ASSERT_EQ(0, _test_ioctl_ioas_unmap(fd, ioas_id, iova, PAGE_SIZE * 4,
-					    NULL));
+	ASSERT_EQ(0, _test_ioctl_ioas_unmap(fd, ioas_id, iova, size, NULL));
 	close(dfd);
 }
 
@@ -251,12 +263,9 @@ TEST_F(noiommu, revoke_is_logged)
 	time_t deadline = time(NULL) + LOG_SECONDS;
 	unsigned int seen;
 	uint32_t ioas_id;
-	char text[64];
+	char text[128];
 	int kmsg;
 
-	snprintf(text, sizeof(text), "IOVA 0x%llx-0x%llx\n",
-		 (unsigned long long)iova,
-		 (unsigned long long)iova + PAGE_SIZE * 4 - 1);
 	test_ioctl_ioas_alloc(&ioas_id);
 	test_cmd_mock_domain(ioas_id, NULL, NULL, NULL);
 	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
@@ -264,14 +273,14 @@ TEST_F(noiommu, revoke_is_logged)
 	ASSERT_NE(-1, lseek(kmsg, 0, SEEK_END));
 
 	do {
-		revoke_once(_metadata, self->fd, self->ioas_id, iova);
+		revoke_once(_metadata, self->fd, self->ioas_id, iova, text);
 		seen = log_count(kmsg, text);
 	} while (!seen && time(NULL) < deadline);
 	ASSERT_EQ(1, seen);
 
-	revoke_once(_metadata, self->fd, ioas_id, iova);
-	ASSERT_EQ(0, log_count(kmsg, text));
-	revoke_once(_metadata, self->fd, self->ioas_id, iova);
+	revoke_once(_metadata, self->fd, ioas_id, iova, NULL);
+	ASSERT_EQ(0, log_count(kmsg, "a dma-buf was revoked"));
+	revoke_once(_metadata, self->fd, self->ioas_id, iova, text);
 	ASSERT_EQ(1, log_count(kmsg, text));
 	close(kmsg);
 }

@@ -25,6 +25,7 @@
 #include "edu.h"
 #include "heap.h"
 #include "mem.h"
+#include "quarantine.h"
 #include "utils.h"
 
 #define IOVA			(64ULL * SZ_1G)
@@ -373,6 +374,45 @@ TEST_F(heap, killed)
 	attach(b);
 	ASSERT_EQ(0, buf_map(b, buf, 0, buf->size, IOVA));
 	ASSERT_TRUE(buf_is_at(b, buf, 0, buf->size, IOVA));
+}
+
+/* It is all that a user has mapped whose device may go on with DMA */
+TEST_F(heap, quarantine)
+{
+	struct bound *b = &self->b;
+	int pipefd[2];
+	pid_t pid;
+	char c;
+
+	if (closing_resets(devices.bdf))
+		SKIP(return, "Closing the device resets it");
+
+	bound_cleanup(b);
+	ASSERT_EQ(0, pipe(pipefd));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		struct mem mine;
+
+		bound_init_flags(b, devices.bdf, QUARANTINE);
+		if (!buf_alloc(&mine, variant->source, SZ_8M) ||
+		    buf_map(b, &mine, 0, mine.size, IOVA))
+			_exit(1);
+		VFIO_ASSERT_EQ(write(pipefd[1], "", 1), 1);
+		pause();
+	}
+	ASSERT_EQ(0, close(pipefd[1]));
+	ASSERT_EQ(1, read(pipefd[0], &c, 1));
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+
+	ASSERT_TRUE(is_held(devices.bdf));
+	ASSERT_EQ(self->before + 2, dma_bufs());
+	ASSERT_EQ(0, bind_once(devices.bdf, QUIET));
+	ASSERT_EQ(self->before + 1, dma_bufs_wait(self->before + 1));
+	ASSERT_FALSE(is_held(devices.bdf));
+
+	bound_init(b, devices.bdf);
 }
 
 /* Does edu find the pattern of the page in memory that the process has too? */

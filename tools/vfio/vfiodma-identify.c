@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A first driver with libvfiodma: the model and serial number of an NVMe disk */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,7 +16,7 @@ static int wait_for(volatile uint32_t *word, uint32_t bit)
 	for (int ms = 0; ms < 10000 && !(*word & bit); ms++)
 		usleep(1000);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return *word & bit ? 0 : -1;
+	return *word & bit ? 0 : -ETIMEDOUT;
 }
 
 static int identify(struct vfiodma_ctx *ctx, volatile uint32_t *regs, struct memory *mem)
@@ -27,17 +28,17 @@ static int identify(struct vfiodma_ctx *ctx, volatile uint32_t *regs, struct mem
 	regs[0x34 / 4] = vfiodma_addr(ctx, mem->completion) >> 32;
 	regs[0x14 / 4] = 4 << 20 | 6 << 16 | 1; /* entries of 16 and 64 bytes; go */
 	if (wait_for(&regs[0x1c / 4], 1))
-		return -1;
+		return -ETIMEDOUT;
 	mem->command[0] = 6; /* Identify */
 	mem->command[6] = vfiodma_addr(ctx, mem->answer);
 	mem->command[7] = vfiodma_addr(ctx, mem->answer) >> 32;
 	mem->command[10] = 1; /* the controller */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	regs[0x1000 / 4] = 1; /* there is a command */
-	if (wait_for(&mem->completion[3], 1 << 16))
-		return -1;
+	if (wait_for(&mem->completion[3], 1 << 16) || mem->completion[3] >> 17)
+		return -EIO;
 	printf("model: %.40s\nserial: %.20s\n", mem->answer + 24, mem->answer + 4);
-	return mem->completion[3] >> 17;
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -45,16 +46,15 @@ int main(int argc, char **argv)
 	struct vfiodma_device *dev;
 	struct vfiodma_ctx *ctx;
 	void *regs, *mem;
-	int err;
+	int err = argc == 2 ? vfiodma_ctx_create(&ctx) : -EINVAL;
 
-	if (argc != 2 || vfiodma_ctx_create(&ctx))
-		return 2;
-	err = vfiodma_device_open(ctx, argv[1], 0, &dev) ?:
+	err = err ?:
+	      vfiodma_device_open(ctx, argv[1], 0, &dev) ?:
 	      vfiodma_region_map(dev, VFIODMA_BAR0, &regs, NULL) ?:
 	      vfiodma_alloc(ctx, sizeof(struct memory), VFIODMA_SCATTERED, &mem) ?:
 	      vfiodma_device_set_master(dev, true) ?:
 	      identify(ctx, regs, mem);
 	if (err)
-		fprintf(stderr, "%s: %s\n", argv[1], strerror(-err));
+		fprintf(stderr, "%s: %s\n", argv[0], strerror(-err));
 	return !!err; /* the device is taken off the bus before its memory goes */
 }

@@ -47,7 +47,7 @@ struct iommufd_device *iommufd_device_bind_noiommu(struct iommufd_ctx *ictx,
 	 * An IOMMU driver has the device, or is probing it. Do not look further:
 	 * what this points to can be freed at any time.
 	 */
-	if (dev->iommu)
+	if (READ_ONCE(dev->iommu))
 		return ERR_PTR(-EINVAL);
 
 	igroup = iommufd_alloc_group(ictx, NULL);

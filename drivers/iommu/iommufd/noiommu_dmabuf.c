@@ -24,8 +24,13 @@
  */
 void iommufd_noiommu_revoked(struct iopt_area *area)
 {
+	struct iopt_pages_dmabuf *dmabuf = &area->pages->dmabuf;
+	u64 start = dmabuf->phys.paddr + dmabuf->start;
+
 	lockdep_assert_held(&area->pages->mutex);
 
-	pr_warn_ratelimited("a dma-buf was revoked, devices without an IOMMU may still access what was at IOVA %#lx-%#lx\n",
+	pr_warn_ratelimited("a dma-buf was revoked, devices without an IOMMU may still access %#llx-%#llx (IOVA %#lx-%#lx)\n",
+			    start + (u64)iopt_area_index(area) * PAGE_SIZE,
+			    start + ((u64)iopt_area_last_index(area) + 1) * PAGE_SIZE - 1,
 			    iopt_area_iova(area), iopt_area_last_iova(area));
 }

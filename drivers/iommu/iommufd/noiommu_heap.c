@@ -36,11 +36,16 @@
  *
  * No DMA is done by it. Without this, no dma-buf can be mapped for it.
  *
+ * Its DMA is not coherent, on architectures that have devices of that kind, so that
+ * exporters maintain the caches as the least coherent device of an IOAS needs it.
+ *
  * Context: While iommufd is loaded.
  */
 void iommufd_noiommu_init_dma(struct device *dev)
 {
 	static struct device_dma_parameters parms;
+
+	dev_clear_dma_coherent(dev);
 
 	/* No segment is too long, nor in the wrong place */
 	dev->dma_parms = &parms;

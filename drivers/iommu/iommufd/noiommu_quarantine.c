@@ -23,7 +23,8 @@
  */
 #include <linux/iommufd.h>
 
-#include <trace/events/iommufd_noiommu.h>
+#define CREATE_TRACE_POINTS
+#include <trace/events/iommufd_noiommu_quarantine.h>
 
 #include "io_pagetable.h"
 #include "iommufd_private.h"
@@ -33,7 +34,13 @@ struct quarantine_size {
 	u64 pages;
 };
 
-/* What is mapped, but for MMIO, which is not memory that could be given away */
+/* Not memory that could be given away */
+static bool iopt_is_mmio(struct iopt_pages *pages)
+{
+	return iopt_is_dmabuf(pages) && !iopt_is_dmabuf_memory(pages);
+}
+
+/* What is mapped, but for MMIO */
 static struct quarantine_size quarantine_size(struct io_pagetable *iopt)
 {
 	struct quarantine_size size = {};
@@ -42,7 +49,7 @@ static struct quarantine_size quarantine_size(struct io_pagetable *iopt)
 	down_read(&iopt->iova_rwsem);
 	for (area = iopt_area_iter_first(iopt, 0, ULONG_MAX); area;
 	     area = iopt_area_iter_next(area, 0, ULONG_MAX)) {
-		if (!area->pages || iopt_is_dmabuf(area->pages))
+		if (!area->pages || iopt_is_mmio(area->pages))
 			continue;
 		size.bytes += iopt_area_length(area);
 		size.pages += iopt_area_last_index(area) -
