@@ -8,6 +8,15 @@
 
 #include <linux/cc_platform.h>
 #include <linux/dma-direct.h>
+#include <linux/dma-mapping.h>
+
+/* MIPS has functions of its own for it, and exports none of them */
+static inline bool noiommu_phys_to_dma_known(void)
+{
+	return !(IS_ENABLED(CONFIG_MIPS) &&
+		 IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA) &&
+		 __is_defined(MODULE));
+}
 
 /**
  * noiommu_phys_to_dma() - The address that a device has for memory of a process
@@ -19,11 +28,14 @@
  * encrypted memory, as the processes do.
  *
  * Context: Any.
- * Return: What the device puts on its bus.
+ * Return: What the device puts on its bus, or DMA_MAPPING_ERROR if
+ *         noiommu_phys_to_dma_known() says that this cannot be told.
  */
 static inline dma_addr_t noiommu_phys_to_dma(struct device *dev,
 					     phys_addr_t phys)
 {
+	if (!noiommu_phys_to_dma_known())
+		return DMA_MAPPING_ERROR;
 	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT))
 		return phys_to_dma_unencrypted(dev, phys);
 	return phys_to_dma(dev, phys);

@@ -32,8 +32,9 @@ class Toolchain:
 
 ARM = "MMU=y AEABI=y ARCH_MULTIPLATFORM=y"
 ARMV7 = f"{ARM} ARCH_MULTI_V7=y ARCH_VIRT=y"
-ARM_GCC, ARM64_GCC, RISCV_GCC = (f"{name}-" for name in (
-    "arm-linux-gnueabihf", "aarch64-linux-gnu", "riscv64-linux-gnu"))
+ARM_GCC, ARM64_GCC, RISCV_GCC, MIPS_GCC = (f"{name}-" for name in (
+    "arm-linux-gnueabihf", "aarch64-linux-gnu", "riscv64-linux-gnu",
+    "mips64el-linux-gnuabi64"))
 
 TOOLCHAINS = (
     Toolchain("x86_64-gcc", "x86_64", "64BIT=y"),
@@ -49,4 +50,7 @@ TOOLCHAINS = (
               cross=ARM_GCC),
     Toolchain("riscv32-gcc", "riscv", "MMU=y NONPORTABLE=y ARCH_RV32I=y", cross=RISCV_GCC),
     Toolchain("riscv64-gcc", "riscv", "MMU=y ARCH_RV64I=y", cross=RISCV_GCC),
+    # A board whose devices see memory elsewhere, and whose translation no module can call
+    Toolchain("mips64-gcc", "mips", "64BIT=y MACH_LOONGSON2EF=y LEMOTE_FULOONG2E=y "
+              "CPU_LITTLE_ENDIAN=y", cross=MIPS_GCC),
 )

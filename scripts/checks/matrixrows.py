@@ -19,6 +19,7 @@ MODULES = f"MODULES=y {BOTH} IOMMUFD=m VFIO=m VFIO_PCI=m"
 NO_CONTAINER = "VFIO_CONTAINER=n IOMMUFD_VFIO_CONTAINER=n"
 TESTS = ("DEBUG_KERNEL=y DEBUG_FS=y FAULT_INJECTION=y RUNTIME_TESTING_MENU=y "
          "IOMMUFD_TEST=y")
+HEAPS = "DMABUF_HEAPS=y"
 TRACING = "FTRACE=y ENABLE_DEFAULT_TRACERS=y"
 
 # What brings the feature into iommufd, and what leaves it out
@@ -122,4 +123,6 @@ ROWS = {
     "armv5-gcc": NO_CMPXCHG64,
     "riscv32-gcc": NO_CMPXCHG64,
     "riscv64-gcc": (*FEW, SELFTESTS, Row("IOMMU", f"{BOTH} RISCV_IOMMU=y", ON)),
+    "mips64-gcc": (*FEW, link("link: modules", f"{MODULES} {HEAPS} ARCH_HAS_PHYS_TO_DMA=y",
+                              ON_MODULE)),
 }

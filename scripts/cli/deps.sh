@@ -76,6 +76,7 @@ needed_for_matrix() {
 	command aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
 	command arm-linux-gnueabihf-gcc gcc-arm-linux-gnueabihf
 	command riscv64-linux-gnu-gcc gcc-riscv64-linux-gnu
+	command mips64el-linux-gnuabi64-gcc gcc-mips64el-linux-gnuabi64
 	command clang-19 clang-19
 	command ld.lld-19 lld-19
 	command llvm-nm-19 llvm-19

@@ -27,6 +27,7 @@
 #include <linux/generic_pt/iommu.h>
 #include <linux/iommu.h>
 #include <linux/mutex.h>
+#include <linux/noiommu_dma.h>
 #include <linux/overflow.h>
 #include <linux/rwsem.h>
 #include <linux/sched/signal.h>
@@ -507,7 +508,8 @@ static inline bool pa_flags_known(const struct iommu_ioas_get_pa *cmd)
 {
 	if (likely(!cmd->flags))
 		return !cmd->__reserved && !cmd->dev_id;
-	return cmd->flags == IOMMU_IOAS_GET_PA_DEVICE && !cmd->__reserved;
+	return cmd->flags == IOMMU_IOAS_GET_PA_DEVICE && !cmd->__reserved &&
+	       noiommu_phys_to_dma_known();
 }
 
 /* A call for a page takes a sixteenth less than with iommufd_ucmd_respond() */

@@ -23,6 +23,7 @@
 #include <linux/dma-map-ops.h>
 #include <linux/iommu-dma.h>
 #include <linux/lockdep.h>
+#include <linux/noiommu_dma.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 #include <linux/swiotlb.h>
@@ -58,7 +59,8 @@ void iommufd_noiommu_init_dma(struct device *dev)
 /* A DMA address of the device is the physical address, as dma_to_phys() has it */
 static bool noiommu_dma_is_direct(struct device *dev)
 {
-	return dev->dma_mask && !use_dma_iommu(dev) && !get_dma_ops(dev) &&
+	return noiommu_phys_to_dma_known() && dev->dma_mask &&
+	       !use_dma_iommu(dev) && !get_dma_ops(dev) &&
 	       !dev->dma_range_map && !dev->bus_dma_limit &&
 	       !is_swiotlb_force_bounce(dev);
 }
