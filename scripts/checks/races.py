@@ -12,6 +12,7 @@ OBJECTS = ("drivers/iommu/iommufd/*.o", "drivers/iommu/generic_pt/fmt/*.o",
            "drivers/vfio/*.o", "drivers/vfio/pci/*.o")
 ACCESS = re.compile(r"(?:read|write|read-write|race at unknown origin)\b.* on cpu \d+:$|assert no ")
 FRAME = re.compile(r"(?:\? )?([A-Za-z_][\w.]*)\+0x[0-9a-f]+/0x[0-9a-f]+")
+INTERRUPT = re.compile(r"asm_(?:sysvec_|common_interrupt|exc_nmi)")
 RULE = "=" * 20
 LONGEST = 200   # lines of a report
 
@@ -47,16 +48,20 @@ def functions(out):
 
 def stacks(lines):
     """Of a report, from the line after its first: a list of functions, innermost
-    first, for each access."""
-    found = []
+    first, for each access. What an interrupt does is not what it has interrupted
+    calls."""
+    found, interrupt = [], False
     for line in lines:
         line = re.sub(splat.STAMP, "", line)
         if line.startswith(RULE):
             break
         if ACCESS.match(line):
             found.append([])
+            interrupt = False
         elif found and (frame := FRAME.match(line.strip())):
-            found[-1].append(frame[1])
+            interrupt = interrupt or bool(INTERRUPT.match(frame[1]))
+            if not interrupt:
+                found[-1].append(frame[1])
     return found
 
 

@@ -46,6 +46,14 @@ class Races(unittest.TestCase):
     def test_a_call_of_ours_meets_another_user(self):
         self.assertFalse(counted("folio_add", "folio_put", "iopt_map", "shrink_list"))
 
+    def test_an_interrupt_is_not_called_by_what_it_interrupts(self):
+        log = REPORT.format("xa_store", "xa_load", "iopt_map", "asm_sysvec_apic_timer_interrupt")
+        lines = log.splitlines()
+        lines.insert(11, "[    9.000011]  iommufd_ioas_get_pa+0x1/0x2")
+        accesses = races.stacks(lines[2:])
+        self.assertEqual(accesses[1], ["xa_load"])
+        self.assertFalse(races.is_ours(accesses, OURS))
+
     def test_others(self):
         self.assertFalse(counted("folio_add", "folio_put", "a", "b"))
 
