@@ -32,7 +32,7 @@ const char *vfio_selftests_get_bdf(int *argc, char *argv[])
 		return bdf;
 
 	fprintf(stderr, "%s: No device, skipping test.\n", argv[0]);
-	fprintf(stderr, "Name one like 0000:00:04.0, as the last argument or as $VFIO_SELFTESTS_BDF.\n");
+	fprintf(stderr, "Name one, like 0000:00:04.0, last or in $VFIO_SELFTESTS_BDF.\n");
 	exit(KSFT_SKIP);
 }
 
