@@ -338,36 +338,51 @@ TEST_F(heap, shared)
 	ASSERT_TRUE(buf_is_at(b, buf, SZ_1M, SZ_2M, OTHER_IOVA));
 }
 
+/* A user that maps a dma-buf of its own, and the other one if there is one, and waits */
+static pid_t user_start(struct bound *b, enum source source, u32 flags,
+			const struct mem *other)
+{
+	int pipefd[2];
+	pid_t pid;
+	char c;
+
+	VFIO_ASSERT_EQ(pipe(pipefd), 0);
+	pid = fork();
+	VFIO_ASSERT_GE(pid, 0);
+	if (!pid) {
+		struct mem mine;
+
+		bound_init_flags(b, devices.bdf, flags);
+		if (!buf_alloc(&mine, source, SZ_8M) ||
+		    buf_map(b, &mine, 0, mine.size, IOVA) ||
+		    (other && buf_map(b, other, 0, other->size, OTHER_IOVA)))
+			_exit(1);
+		VFIO_ASSERT_EQ(write(pipefd[1], "", 1), 1);
+		pause();
+	}
+	VFIO_ASSERT_EQ(close(pipefd[1]), 0);
+	VFIO_ASSERT_EQ(read(pipefd[0], &c, 1), 1);
+	VFIO_ASSERT_EQ(close(pipefd[0]), 0);
+	return pid;
+}
+
+static void user_kill(pid_t pid)
+{
+	VFIO_ASSERT_EQ(kill(pid, SIGKILL), 0);
+	VFIO_ASSERT_EQ(waitpid(pid, NULL, 0), pid);
+}
+
 /* The process is killed in the midst of it */
 TEST_F(heap, killed)
 {
 	struct bound *b = &self->b;
 	struct mem *buf = &self->buf;
-	int pipefd[2];
 	pid_t pid;
-	char c;
 
 	bound_cleanup(b);
-	ASSERT_EQ(0, pipe(pipefd));
-	pid = fork();
-	ASSERT_LE(0, pid);
-	if (!pid) {
-		struct mem mine;
-
-		bound_init(b, devices.bdf);
-		attach(b);
-		if (!buf_alloc(&mine, variant->source, SZ_8M) ||
-		    buf_map(b, &mine, 0, mine.size, IOVA) ||
-		    buf_map(b, buf, 0, buf->size, OTHER_IOVA))
-			_exit(1);
-		VFIO_ASSERT_EQ(write(pipefd[1], "", 1), 1);
-		pause();
-	}
-	ASSERT_EQ(0, close(pipefd[1]));
-	ASSERT_EQ(1, read(pipefd[0], &c, 1));
+	pid = user_start(b, variant->source, 0, buf);
 	ASSERT_EQ(self->before + 2, dma_bufs());
-	ASSERT_EQ(0, kill(pid, SIGKILL));
-	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+	user_kill(pid);
 	ASSERT_EQ(self->before + 1, dma_bufs_wait(self->before + 1));
 
 	bound_init(b, devices.bdf);
@@ -380,32 +395,12 @@ TEST_F(heap, killed)
 TEST_F(heap, quarantine)
 {
 	struct bound *b = &self->b;
-	int pipefd[2];
-	pid_t pid;
-	char c;
 
 	if (closing_resets(devices.bdf))
 		SKIP(return, "Closing the device resets it");
 
 	bound_cleanup(b);
-	ASSERT_EQ(0, pipe(pipefd));
-	pid = fork();
-	ASSERT_LE(0, pid);
-	if (!pid) {
-		struct mem mine;
-
-		bound_init_flags(b, devices.bdf, QUARANTINE);
-		if (!buf_alloc(&mine, variant->source, SZ_8M) ||
-		    buf_map(b, &mine, 0, mine.size, IOVA))
-			_exit(1);
-		VFIO_ASSERT_EQ(write(pipefd[1], "", 1), 1);
-		pause();
-	}
-	ASSERT_EQ(0, close(pipefd[1]));
-	ASSERT_EQ(1, read(pipefd[0], &c, 1));
-	ASSERT_EQ(0, kill(pid, SIGKILL));
-	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
-
+	user_kill(user_start(b, variant->source, QUARANTINE, NULL));
 	ASSERT_TRUE(is_held(devices.bdf));
 	ASSERT_EQ(self->before + 2, dma_bufs());
 	ASSERT_EQ(0, bind_once(devices.bdf, QUIET));
