@@ -11,12 +11,12 @@ struct memory { /* queues of commands and of completions, and the answer: a page
 	char answer[4096];
 };
 
-static int wait_for(volatile uint32_t *word, uint32_t bit)
+static bool wait_for(volatile uint32_t *word, uint32_t bit)
 {
 	for (int ms = 0; ms < 10000 && !(*word & bit); ms++)
 		usleep(1000);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return *word & bit ? 0 : -ETIMEDOUT;
+	return *word & bit;
 }
 
 static int identify(struct vfiodma_ctx *ctx, volatile uint32_t *regs, struct memory *mem)
@@ -27,7 +27,7 @@ static int identify(struct vfiodma_ctx *ctx, volatile uint32_t *regs, struct mem
 	regs[0x30 / 4] = vfiodma_addr(ctx, mem->completion);
 	regs[0x34 / 4] = vfiodma_addr(ctx, mem->completion) >> 32;
 	regs[0x14 / 4] = 4 << 20 | 6 << 16 | 1; /* entries of 16 and 64 bytes; go */
-	if (wait_for(&regs[0x1c / 4], 1))
+	if (!wait_for(&regs[0x1c / 4], 1))
 		return -ETIMEDOUT;
 	mem->command[0] = 6; /* Identify */
 	mem->command[6] = vfiodma_addr(ctx, mem->answer);
@@ -35,7 +35,7 @@ static int identify(struct vfiodma_ctx *ctx, volatile uint32_t *regs, struct mem
 	mem->command[10] = 1; /* the controller */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	regs[0x1000 / 4] = 1; /* there is a command */
-	if (wait_for(&mem->completion[3], 1 << 16) || mem->completion[3] >> 17)
+	if (!wait_for(&mem->completion[3], 1 << 16) || mem->completion[3] >> 17)
 		return -EIO;
 	printf("model: %.40s\nserial: %.20s\n", mem->answer + 24, mem->answer + 4);
 	return 0;
