@@ -19,7 +19,8 @@ static bool vfio_noiommu_is_translated(struct device *dev)
 	const struct bus_dma_region *region = dev->dma_range_map;
 
 	/* Not every address tells, where the architecture does it its own way */
-	if (IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA))
+	if (IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA) ||
+	    !noiommu_phys_to_dma_known(dev))
 		return true;
 	if (!region)
 		return noiommu_phys_to_dma(dev, 0);

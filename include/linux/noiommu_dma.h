@@ -8,14 +8,31 @@
 
 #include <linux/cc_platform.h>
 #include <linux/dma-direct.h>
+#include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
 
 /* MIPS has functions of its own for it, and exports none of them */
-static inline bool noiommu_phys_to_dma_known(void)
+static inline bool noiommu_phys_to_dma_exported(void)
 {
 	return !(IS_ENABLED(CONFIG_MIPS) &&
 		 IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA) &&
 		 __is_defined(MODULE));
+}
+
+/**
+ * noiommu_phys_to_dma_known() - Can the kernel tell addresses of a device?
+ * @dev: Device without an IOMMU
+ *
+ * Where the platform translates DMA, the kernel's drivers get their addresses from
+ * its own dma_map_ops. A PV domain of Xen has some: what it takes for physical
+ * addresses are not those of the machine.
+ *
+ * Context: Any.
+ * Return: True if noiommu_phys_to_dma() works for it.
+ */
+static inline bool noiommu_phys_to_dma_known(struct device *dev)
+{
+	return noiommu_phys_to_dma_exported() && !get_dma_ops(dev);
 }
 
 /**
@@ -34,7 +51,7 @@ static inline bool noiommu_phys_to_dma_known(void)
 static inline dma_addr_t noiommu_phys_to_dma(struct device *dev,
 					     phys_addr_t phys)
 {
-	if (!noiommu_phys_to_dma_known())
+	if (!noiommu_phys_to_dma_known(dev))
 		return DMA_MAPPING_ERROR;
 	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT))
 		return phys_to_dma_unencrypted(dev, phys);

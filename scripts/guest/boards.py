@@ -15,16 +15,19 @@ X86_APPEND = "unknown_nmi_panic no_timer_check tsc=reliable"
 
 # With five levels of page tables, KASAN takes an interrupt that comes while the
 # kernel finds out about its processor for a wild access
+#
+# Hardware with erms and fsrm is quick at `rep movsb`. QEMU does each byte by itself, and
+# counts it: the kernel must not take it for such hardware.
+X86_EMULATED = "max,la57=off,erms=off,fsrm=off"
+
 X86_ACCELERATORS = {
     "kvm": ["-accel", "kvm", "-cpu", "host,la57=off"],
-    "tcg": ["-accel", "tcg,thread=multi", "-cpu", "max,la57=off"],
+    "tcg": ["-accel", "tcg,thread=multi", "-cpu", X86_EMULATED],
 
     # Time is the number of instructions, a nanosecond each; idle, it leaps to
     # the next timer. Nothing that the guest sees is the host's: not the date,
-    # and no random number. For one processor: more would share the count. QEMU
-    # counts each byte of `rep movsb`, which hardware that has it is quick at: the
-    # kernel must not take it for that.
-    "icount": ["-accel", "tcg,thread=single", "-cpu", "max,la57=off,erms=off,fsrm=off",
+    # and no random number. For one processor: more would share the count.
+    "icount": ["-accel", "tcg,thread=single", "-cpu", X86_EMULATED,
                "-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm",
                "-seed", "1"],
 }

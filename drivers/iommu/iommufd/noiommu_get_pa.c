@@ -307,10 +307,18 @@ static struct iommufd_device *pa_get_device(struct iommufd_ucmd *ucmd)
 	struct iommu_ioas_get_pa *cmd = ucmd->cmd;
 	struct iommufd_device *idev = iommufd_get_device(ucmd, cmd->dev_id);
 
-	if (IS_ERR(idev) || iommufd_device_is_noiommu(idev))
+	int rc;
+
+	if (IS_ERR(idev))
+		return idev;
+	if (!iommufd_device_is_noiommu(idev))
+		rc = -EINVAL;
+	else if (!noiommu_phys_to_dma_known(idev->dev))
+		rc = -EOPNOTSUPP;
+	else
 		return idev;
 	iommufd_put_object(ucmd->ictx, &idev->obj);
-	return ERR_PTR(-EINVAL);
+	return ERR_PTR(rc);
 }
 
 /* False if the device sees all memory as the processor does */
@@ -508,8 +516,7 @@ static inline bool pa_flags_known(const struct iommu_ioas_get_pa *cmd)
 {
 	if (likely(!cmd->flags))
 		return !cmd->__reserved && !cmd->dev_id;
-	return cmd->flags == IOMMU_IOAS_GET_PA_DEVICE && !cmd->__reserved &&
-	       noiommu_phys_to_dma_known();
+	return cmd->flags == IOMMU_IOAS_GET_PA_DEVICE && !cmd->__reserved;
 }
 
 /* A call for a page takes a sixteenth less than with iommufd_ucmd_respond() */

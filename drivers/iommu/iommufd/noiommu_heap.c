@@ -59,9 +59,8 @@ void iommufd_noiommu_init_dma(struct device *dev)
 /* A DMA address of the device is the physical address, as dma_to_phys() has it */
 static bool noiommu_dma_is_direct(struct device *dev)
 {
-	return noiommu_phys_to_dma_known() && dev->dma_mask &&
-	       !use_dma_iommu(dev) && !get_dma_ops(dev) &&
-	       !dev->dma_range_map && !dev->bus_dma_limit &&
+	return noiommu_phys_to_dma_known(dev) && dev->dma_mask &&
+	       !use_dma_iommu(dev) && !dev->dma_range_map && !dev->bus_dma_limit &&
 	       !is_swiotlb_force_bounce(dev);
 }
 

@@ -495,6 +495,27 @@ TEST_F(noiommu, get_pa_device)
 	check_pa(self->ioas_id, TEST_IOVA, buffer, BUFFER_SIZE);
 }
 
+/* Where the platform translates DMA, physical addresses are all there is */
+TEST_F(noiommu, get_pa_device_ops)
+{
+	struct iommu_test_cmd test_cmd = {
+		.size = sizeof(test_cmd),
+		.op = IOMMU_TEST_OP_DMA_RANGES,
+		.id = self->device_id,
+		.dma_ranges = { .has_ops = 1 },
+	};
+
+	if (ioctl(self->fd, IOMMU_TEST_CMD, &test_cmd) && errno == EOPNOTSUPP)
+		SKIP(return, "no device has operations for DMA here");
+	EXPECT_ERRNO(EBUSY, ioctl(self->fd, IOMMU_TEST_CMD, &test_cmd));
+	test_err_get_pa(EOPNOTSUPP, .flags = IOMMU_IOAS_GET_PA_DEVICE,
+			.dev_id = self->device_id);
+	test_err_get_pa(EOPNOTSUPP, .flags = IOMMU_IOAS_GET_PA_DEVICE,
+			.dev_id = self->device_id, .num_extents = 1,
+			.extents_uptr = (uintptr_t)extents);
+	check_pa(self->ioas_id, TEST_IOVA, buffer, BUFFER_SIZE);
+}
+
 /* The struct as it was without extents, of which the rest is not looked at */
 TEST_F(noiommu, get_pa_short)
 {
