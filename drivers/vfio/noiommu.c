@@ -22,13 +22,10 @@ static bool vfio_noiommu_is_translated(struct device *dev)
 	if (IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA) ||
 	    !noiommu_phys_to_dma_known(dev))
 		return true;
-	if (!region)
-		return noiommu_phys_to_dma(dev, 0);
-	for (; region->size; region++)
-		if (noiommu_phys_to_dma(dev, region->cpu_start) !=
-		    region->cpu_start)
-			return true;
-	return false;
+	/* What lies in no region is out of reach */
+	if (region && (region->cpu_start || region[1].size))
+		return true;
+	return noiommu_phys_to_dma(dev, 0);
 }
 
 static u32 vfio_noiommu_dma_flags(struct device *dev)
@@ -58,7 +55,7 @@ void vfio_noiommu_log_dma(struct vfio_device *device)
 	if (!(flags & VFIO_DEVICE_NOIOMMU_DMA_COHERENT))
 		dev_warn(dev, "DMA is not coherent, the user has to maintain caches\n");
 	if (flags & VFIO_DEVICE_NOIOMMU_DMA_TRANSLATED)
-		dev_warn(dev, "DMA addresses differ from physical addresses\n");
+		dev_warn(dev, "DMA addresses differ from physical addresses, or do not reach all memory\n");
 	if (flags & VFIO_DEVICE_NOIOMMU_DMA_ENCRYPTED)
 		dev_warn(dev, "DMA reaches only memory that is shared with the host\n");
 	if (dev->bus_dma_limit)

@@ -10,6 +10,7 @@
 #include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
+#include <linux/swiotlb.h>
 
 /* MIPS has functions of its own for it, and exports none of them */
 static inline bool noiommu_phys_to_dma_exported(void)
@@ -25,14 +26,16 @@ static inline bool noiommu_phys_to_dma_exported(void)
  *
  * Where the platform translates DMA, the kernel's drivers get their addresses from
  * its own dma_map_ops. A PV domain of Xen has some: what it takes for physical
- * addresses are not those of the machine.
+ * addresses are not those of the machine. And a device that the firmware restricts
+ * to a pool of memory does not reach that of a process.
  *
  * Context: Any.
  * Return: True if noiommu_phys_to_dma() works for it.
  */
 static inline bool noiommu_phys_to_dma_known(struct device *dev)
 {
-	return noiommu_phys_to_dma_exported() && !get_dma_ops(dev);
+	return noiommu_phys_to_dma_exported() && !get_dma_ops(dev) &&
+	       !is_swiotlb_for_alloc(dev);
 }
 
 /**

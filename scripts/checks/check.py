@@ -27,7 +27,7 @@ LIMIT = 1800   # seconds after which a guest hangs: ten times what the longest t
 # The kernel config sets that they need, in the order of the functions' arguments
 KERNELS = ("run", "debug", "kunit", "iommu", "nullgroup", "off", "arm64")
 LONG_KERNELS = ("run", "debug", "kunit", "iommu", "nullgroup", "nogroup", "compat", "kcsan",
-                "arm64")
+                "arm64", "arm64-64k")
 
 
 def suites(settings, run, debug, kunit, iommu, nullgroup, off, arm64):
@@ -69,7 +69,8 @@ def suites(settings, run, debug, kunit, iommu, nullgroup, off, arm64):
     ]
 
 
-def long_suites(settings, run, debug, kunit, iommu, nullgroup, nogroup, compat, kcsan, arm64):
+def long_suites(settings, run, debug, kunit, iommu, nullgroup, nogroup, compat, kcsan, arm64,
+                arm64_64k):
     """Of make check-long: what make check has no time for."""
     return [
         unit_tests("kunit-all", settings, kunit, "unfiltered"),
@@ -96,6 +97,12 @@ def long_suites(settings, run, debug, kunit, iommu, nullgroup, nogroup, compat, 
         library("library-arm64", settings, arm64, "physical", "plain"),
         *noiommu(settings, arm64, "arm64", "noiommu", "lifetime", "device", "extents",
                  "trace"),
+        *noiommu(settings, arm64_64k, "arm64-64k", "noiommu"),
+        # What of it does not count on pages of 4 KiB
+        *noiommu(settings, arm64_64k, "arm64-64k", "extents",
+                 options=("-f", "noiommu_args", "-f", "noiommu_extents",
+                          "-t", "other_place_in_page")),
+        read("disk-arm64-64k", settings, arm64_64k),
         *(on_board(name, settings, arm64) for name in ("zcu102", "raspi3b", "roots")),
         *dpdktrial.suites(settings, run),
         Suite("deb", lambda: debtrial.suite(settings, run), run, settings.work / "deb.log"),

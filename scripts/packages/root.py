@@ -12,12 +12,14 @@ import time
 from base import aptsource
 from build import kernel
 from common import step
+from common.lock import exclusive_file
 from common.ui import Failure, Progress
 
 PACKAGES = ("ca-certificates", "kmod", "make", "pahole", "patch", "python3", "xz-utils")
 LISTS = "var/lib/apt/lists"
 BACKPORTS = ("bookworm", "trixie")   # releases that have some
 OLD = 6 * 3600   # seconds after which the archive is asked again
+SCRIPTS = pathlib.Path("/usr/share/debootstrap/scripts")
 
 # With a /proc of its own, that is gone when the command is: objtool and dkms look there
 ENTER = 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"'
@@ -32,12 +34,21 @@ class Root:
     """Of the release that a suite like trixie-backports belongs to."""
 
     def __init__(self, settings, suite):
+        self.settings = settings
         self.release = suite.partition("-")[0]
         self.logs = settings.build / "roots"
         self.folder = self.logs / self.release
 
     def ensure(self, foreign=""):
         """Makes it, or asks the archive what is new, of another architecture too."""
+        with self.alone():
+            return self.prepare(foreign)
+
+    def alone(self):
+        """Kernels of several bases are of one release, and apt works for one at a time."""
+        return exclusive_file(self.settings, self.logs / f"{self.release}.lock")
+
+    def prepare(self, foreign):
         if not self.folder.exists():
             self.make()
         lists = self.folder / LISTS / "asked"
@@ -53,9 +64,11 @@ class Root:
         fresh = self.folder.with_name(self.folder.name + ".new")
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.parent.mkdir(parents=True, exist_ok=True)
+        # What it mounts is gone when it is, however it ends
         take(f"fetch Debian {self.release}", self.log("debootstrap"),
-             ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}",
-              f"--keyring={aptsource.KEYRING}", self.release, str(fresh), aptsource.mirror()])
+             ["unshare", "--mount", "debootstrap", "--variant=minbase",
+              f"--include={','.join(PACKAGES)}", f"--keyring={aptsource.KEYRING}",
+              self.release, str(fresh), aptsource.mirror(), str(script(self.release))])
         if self.release in BACKPORTS:
             (fresh / "etc/apt/sources.list.d/backports.list").write_text(
                 f"deb {aptsource.mirror()} {self.release}-backports main\n")
@@ -64,7 +77,9 @@ class Root:
 
     def copy(self, folder):
         """Another one, that can be spoiled."""
-        subprocess.run(["cp", "-a", "--reflink=auto", str(self.folder), str(folder)], check=True)
+        with self.alone():
+            subprocess.run(["cp", "-a", "--reflink=auto", str(self.folder), str(folder)],
+                           check=True)
         other = object.__new__(Root)
         other.__dict__.update(self.__dict__, folder=pathlib.Path(folder))
         return other
@@ -85,11 +100,21 @@ class Root:
         return ["unshare", "--mount", "sh", "-c", ENTER, str(self.folder), *map(str, command)]
 
     def install(self, *packages, log="install"):
+        with self.alone():
+            self.install_lacking(packages, log)
+
+    def install_lacking(self, packages, log):
         have = self.ask("dpkg-query", "-W", "-f", "${Package}\n").split()
         lacking = [name for name in packages if name.partition(":")[0] not in have]
         if lacking:
             self.run(f"install {lacking[-1]}", "apt-get", "install", "-q", "-y",
                      "--no-install-recommends", *lacking, log=log)
+
+
+def script(release, scripts=SCRIPTS):
+    """A release that is younger than this debootstrap is made as sid is."""
+    found = scripts / release
+    return found if found.exists() else scripts / "sid"
 
 
 def apt_settings():

@@ -6,6 +6,8 @@
  */
 #include <iommufd_noiommu.h>
 
+#include "trace.h"
+
 #define VIEW_PAGES 768
 
 /* The second ends at the last address, which is within a page */
@@ -85,6 +87,7 @@ FIXTURE(view)
 	struct area area;
 	struct view view;
 	__u64 phys[VIEW_PAGES];
+	bool traced;
 };
 
 /*
@@ -144,6 +147,10 @@ FIXTURE_SETUP(view)
 
 FIXTURE_TEARDOWN(view)
 {
+	if (self->traced) {
+		trace_write(GET_PA_EVENT "enable", "0");
+		trace_cleanup();
+	}
 	munmap((void *)self->area.ptr, self->area.length);
 	teardown_iommufd(self->fd, _metadata);
 }
@@ -250,6 +257,57 @@ TEST_F(view, bounds)
 		}
 	}
 	ASSERT_EQ(3, nr);
+}
+
+/*
+ * Who was given which memory: the trace has the processor's addresses for it, not the
+ * device's, by which nobody finds it
+ */
+TEST_F(view, trace)
+{
+	static const __u32 rooms[] = { 0, 257, EXTENTS_ROOM };
+	const __u64 end = self->area.iova + self->area.length;
+	char *expected, *traced;
+	__u64 at, found, iova;
+	int calls;
+	size_t i, size;
+	FILE *stream;
+	__u32 e;
+
+	if (!trace_init())
+		SKIP(return, "The kernel has no trace events");
+	self->traced = true;
+	trace_write(GET_PA_EVENT "enable", "1");
+
+	for (i = 0; i != ARRAY_SIZE(rooms); i++) {
+		iova = self->area.iova;
+		for (calls = 0; iova != end && calls != 100; calls++) {
+			found = check_view(iova, 0, rooms[i]);
+			if (!rooms[i])
+				extents[0].length = found;
+
+			stream = open_memstream(&expected, &size);
+			ASSERT_NE(NULL, stream);
+			for (e = 0, at = iova; at != iova + found; e++) {
+				__u64 offset = at - self->area.iova;
+
+				fprintf(stream,
+					"iommufd_noiommu_get_pa: ioas_id=%u iova=0x%llx phys=0x%llx length=0x%llx pid=%d\n",
+					self->ioas_id, at,
+					self->phys[offset / PAGE_SIZE] +
+						offset % PAGE_SIZE,
+					extents[e].length, getpid());
+				at += extents[e].length;
+			}
+			ASSERT_EQ(0, fclose(stream));
+			traced = trace_read();
+			EXPECT_STREQ(expected, traced);
+			free(traced);
+			free(expected);
+			trace_write("trace", "");
+			iova += found ?: PAGE_SIZE - iova % PAGE_SIZE;
+		}
+	}
 }
 
 /* The same lookups without the flag know nothing of it */

@@ -75,13 +75,13 @@ FIXTURE(noiommu_args) {
 
 FIXTURE_SETUP(noiommu_args)
 {
-	const u64 size = ARRAY_ROOM * sizeof(struct iommu_pa_extent);
+	u64 size = ARRAY_ROOM * sizeof(struct iommu_pa_extent);
 	struct answer a = { .extents = self->expected };
 	struct window w = { .iova = IOVA, .room = ARRAY_ROOM };
 	struct bound *b = &self->b;
 
 	bound_init(b, devices.bdf);
-	ASSERT_TRUE(mem_alloc(&self->mem, MEM_SCATTERED, SZ_2M));
+	ASSERT_TRUE(mem_alloc(&self->mem, MEM_SCATTERED, 512 * getpagesize()));
 	self->hwpt_id = device_attach_to(b->device_fd, b->ioas_id);
 	ASSERT_LT(0, (s32)self->hwpt_id);
 	layout_map(&self->layout, b, IOVA, self->mem.size, &self->mem, 0);
@@ -92,6 +92,8 @@ FIXTURE_SETUP(noiommu_args)
 	/* Otherwise the tests would not see what they are for */
 	ASSERT_LT(100, self->nr);
 
+	if (size < getpagesize())
+		size = getpagesize();
 	self->array = mmap(NULL, size + getpagesize(), PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, self->array);
@@ -1007,6 +1009,25 @@ TEST_F(noiommu_layout, adjacent_halves)
 
 	ASSERT_TRUE(layout_check_edges(&self->b, &self->layout, IOVA,
 				       IOVA + SZ_2M, &self->e));
+}
+
+/* Where a page has several of the IO page table, IOVA and memory can lie differently */
+TEST_F(noiommu_layout, other_place_in_page)
+{
+	const u64 page_size = getpagesize();
+	const u64 length = 8 * page_size;
+	u64 offset, iova = IOVA;
+
+	if (page_size == SZ_4K)
+		SKIP(return, "Pages are as small as those of the IO page table");
+
+	for (offset = SZ_4K; offset < page_size; offset *= 2) {
+		layout_map(&self->layout, &self->b, iova, length,
+			   &self->scattered, offset);
+		iova += length;
+	}
+	ASSERT_TRUE(layout_check_edges(&self->b, &self->layout, IOVA, iova,
+				       &self->e));
 }
 
 /* The same memory in the wrong order, and the same page over and over */

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,13 +20,10 @@
 #include <unistd.h>
 
 #include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <linux/iommufd.h>
 #include <linux/kernel.h>
-#include <linux/limits.h>
 #include <linux/sizes.h>
 #include <linux/vfio.h>
 
@@ -37,11 +33,8 @@
 
 #include "mem.h"
 #include "quarantine.h"
+#include "trace.h"
 #include "utils.h"
-
-#define TRACEFS			"/sys/kernel/tracing"
-#define EVENTS			"events/iommufd_noiommu/"
-#define GET_PA_EVENT		EVENTS "iommufd_noiommu_get_pa/"
 
 #define IOVA			SZ_4G
 
@@ -49,86 +42,6 @@
 #define STEP_EXTENTS		256
 
 static struct noiommu_devices devices;
-
-/*
- * What is recorded: an instance of its own leaves other users of tracefs alone
- */
-
-static char instance[PATH_MAX];
-
-static void trace_write(const char *file, const char *value)
-{
-	const ssize_t length = strlen(value);
-	char path[PATH_MAX];
-	int fd;
-
-	snprintf_assert(path, sizeof(path), "%s/%s", instance, file);
-	fd = open(path, O_WRONLY | O_TRUNC);
-	VFIO_ASSERT_GE(fd, 0, "open(%s) failed\n", path);
-	VFIO_ASSERT_EQ(write(fd, value, length), length,
-		       "Writing '%s' to %s\n", value, path);
-	VFIO_ASSERT_EQ(close(fd), 0);
-}
-
-/* The events alone, without what the kernel adds in comments */
-static char *trace_read(void)
-{
-	char path[PATH_MAX], *line = NULL, *text;
-	size_t room = 0, size;
-	FILE *trace, *copy;
-
-	snprintf_assert(path, sizeof(path), "%s/trace", instance);
-	trace = fopen(path, "r");
-	VFIO_ASSERT_NOT_NULL(trace, "Failed to open %s\n", path);
-	copy = open_memstream(&text, &size);
-	VFIO_ASSERT_NOT_NULL(copy);
-
-	while (getline(&line, &room, trace) > 0) {
-		if (line[0] != '#')
-			fputs(line, copy);
-	}
-
-	free(line);
-	VFIO_ASSERT_EQ(fclose(trace), 0);
-	VFIO_ASSERT_EQ(fclose(copy), 0);
-	return text;
-}
-
-static bool tracefs_find(void)
-{
-	if (!access(TRACEFS "/instances", F_OK))
-		return true;
-
-	/* Not mounted: do that for this program only */
-	VFIO_ASSERT_EQ(unshare(CLONE_NEWNS), 0);
-	VFIO_ASSERT_EQ(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
-	return !mount("tracefs", TRACEFS, "tracefs", 0, NULL);
-}
-
-/* Exits with KSFT_SKIP if the kernel cannot trace events. */
-static void trace_init(void)
-{
-	if (!tracefs_find() || access(TRACEFS "/events", F_OK)) {
-		fprintf(stderr, "The kernel has no trace events, skipping test.\n");
-		exit(KSFT_SKIP);
-	}
-	VFIO_ASSERT_EQ(access(TRACEFS "/" EVENTS, F_OK), 0,
-		       "There are no events of devices without an IOMMU\n");
-
-	snprintf_assert(instance, sizeof(instance),
-			TRACEFS "/instances/iommufd_noiommu-%d", getpid());
-	VFIO_ASSERT_EQ(mkdir(instance, 0700), 0, "mkdir(%s) failed\n", instance);
-
-	/* The clocks of two CPUs need not agree on the order */
-	trace_write("trace_clock", "counter");
-	/* Neither the task, its CPU, nor the time are of interest */
-	trace_write("options/context-info", "0");
-}
-
-static void trace_cleanup(void)
-{
-	VFIO_ASSERT_EQ(rmdir(instance), 0, "rmdir(%s) failed\n", instance);
-}
 
 /*
  * What should be: the same text, written down by the tests
@@ -961,7 +874,10 @@ TEST_F(noiommu_trace_pa, filter)
 int main(int argc, char *argv[])
 {
 	devices_find(&devices, &argc, argv);
-	trace_init();
+	if (!trace_init()) {
+		fprintf(stderr, "The kernel has no trace events, skipping test.\n");
+		exit(KSFT_SKIP);
+	}
 	restore_afterwards(trace_cleanup);
 	return test_harness_run(argc, argv);
 }

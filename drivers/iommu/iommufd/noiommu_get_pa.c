@@ -18,9 +18,9 @@
  * bounded by the table items to visit and by the extents to keep, each of which
  * finds area and domain anew. What a step found is copied to the user between
  * two of them, with no lock held. Only the last extent stays behind, for the
- * next step may find more of it. It is then too that addresses become those which
- * a device sees, where the caller asks for that. What has to be cut for it is
- * found once more by the next step.
+ * next step may find more of it. If the caller asks for a device's view, the
+ * addresses are translated before they are copied, and what is cut off then is
+ * read again by the next step.
  */
 #include <linux/build_bug.h>
 #include <linux/capability.h>
@@ -213,18 +213,25 @@ static_assert(offsetof(struct pt_iommu_run, phys) ==
 static_assert(offsetof(struct pt_iommu_run, len) ==
 	      offsetof(struct iommu_pa_extent, length));
 
-static void pa_lookup_trace(const struct pa_lookup *lookup, unsigned int nr)
+/*
+ * Trace a number of runs before they are known to anybody. A device has addresses
+ * that are delta above those of the processor, which are what is traced.
+ */
+static void pa_lookup_trace(const struct pa_lookup *lookup, unsigned int first,
+			    unsigned int nr, u64 delta)
 {
+	const struct pt_iommu_run *run = lookup->runs + first;
 	u64 iova = lookup->iova + lookup->length;
 	unsigned int i;
 
-	for (i = 0; i != lookup->nr_runs; i++)
+	if (!trace_iommufd_noiommu_get_pa_enabled())
+		return;
+	for (i = first; i != lookup->nr_runs; i++)
 		iova -= lookup->runs[i].len;
-	for (i = 0; i != nr; i++) {
+	for (; nr; nr--, run++) {
 		trace_iommufd_noiommu_get_pa(lookup->ioas_id, iova,
-					     lookup->runs[i].phys,
-					     lookup->runs[i].len);
-		iova += lookup->runs[i].len;
+					     run->phys - delta, run->len);
+		iova += run->len;
 	}
 }
 
@@ -277,12 +284,14 @@ static int pa_lookup_translate(struct pa_lookup *lookup,
 {
 	unsigned int nr = lookup->nr_runs - *keep;
 	struct pt_iommu_run *run;
-	unsigned int i = 0;
+	unsigned int done, i = 0;
 	u64 dropped, len;
 	bool reached;
 
 	while (true) {
-		i += pa_runs_translate(lookup->runs + i, nr - i, view);
+		done = pa_runs_translate(lookup->runs + i, nr - i, view);
+		pa_lookup_trace(lookup, i, done, view->dma - view->phys);
+		i += done;
 		if (i == nr)
 			return more;
 		run = lookup->runs + i;
@@ -290,14 +299,16 @@ static int pa_lookup_translate(struct pa_lookup *lookup,
 		reached = pa_run_translate(run, view);
 		if (!reached || run->len != len)
 			break;
+		pa_lookup_trace(lookup, i, 1, view->dma - view->phys);
 		i++;
 	}
 
 	dropped = reached ? len - run->len : len;
-	while (++i != lookup->nr_runs)
-		dropped += lookup->runs[i].len;
+	for (done = i + 1; done != lookup->nr_runs; done++)
+		dropped += lookup->runs[done].len;
 	lookup->length -= dropped;
-	lookup->nr_runs = run - lookup->runs + reached;
+	lookup->nr_runs = i + reached;
+	pa_lookup_trace(lookup, i, reached, view->dma - view->phys);
 	*keep = false;
 	return reached && !pa_lookup_full(lookup);
 }
@@ -306,7 +317,6 @@ static struct iommufd_device *pa_get_device(struct iommufd_ucmd *ucmd)
 {
 	struct iommu_ioas_get_pa *cmd = ucmd->cmd;
 	struct iommufd_device *idev = iommufd_get_device(ucmd, cmd->dev_id);
-
 	int rc;
 
 	if (IS_ERR(idev))
@@ -343,6 +353,8 @@ static int pa_lookup_as_device(struct pa_lookup *lookup, int *more, bool *keep)
 		return PTR_ERR(idev);
 	if (pa_view_init(&view, idev->dev))
 		*more = pa_lookup_translate(lookup, &view, *more, keep);
+	else
+		pa_lookup_trace(lookup, 0, lookup->nr_runs - *keep, 0);
 	iommufd_put_object(ucmd->ictx, &idev->obj);
 	return lookup->length ? 0 : -ERANGE;
 }
@@ -355,9 +367,9 @@ static int pa_lookup_output(struct pa_lookup *lookup, bool keep)
 	if (!lookup->nr_copied && nr)
 		lookup->phys = lookup->runs[0].phys;
 
-	/* Before they are known to anybody, part of the copy may succeed */
-	if (trace_iommufd_noiommu_get_pa_enabled())
-		pa_lookup_trace(lookup, nr);
+	/* Of the copy a part may succeed */
+	if (!lookup->as_device)
+		pa_lookup_trace(lookup, 0, nr, 0);
 	if (lookup->has_array &&
 	    copy_to_user(lookup->uptr + lookup->nr_copied, lookup->runs,
 			 nr * sizeof(*lookup->runs)))
@@ -438,9 +450,8 @@ static bool iopt_get_page_pa(struct io_pagetable *iopt,
 			     struct iommu_ioas_get_pa *cmd,
 			     unsigned long last_iova)
 {
-	unsigned long length = PAGE_SIZE - offset_in_page(cmd->iova);
 	unsigned int max_items = PA_STEP_ITEMS;
-	unsigned long iova = cmd->iova;
+	unsigned long length, iova = cmd->iova;
 	struct iommu_domain *domain;
 	struct iopt_area *area;
 	phys_addr_t phys;
@@ -455,6 +466,8 @@ static bool iopt_get_page_pa(struct io_pagetable *iopt,
 	if (!phys)
 		return false;
 
+	/* Of the memory: the IOVA need only have the same place in 4 KiB */
+	length = PAGE_SIZE - offset_in_page(phys);
 	last_iova = min(last_iova, iopt_area_last_iova(area));
 	if (last_iova - iova < length)
 		length = last_iova - iova + 1;
@@ -490,6 +503,7 @@ static int iommufd_get_pa(struct io_pagetable *iopt,
 			  unsigned long last_iova,
 			  struct iommufd_ucmd *as_device)
 {
+	phys_addr_t phys;
 	bool found;
 	int rc = 0;
 
@@ -503,11 +517,12 @@ static int iommufd_get_pa(struct io_pagetable *iopt,
 	if (!found)
 		return iopt_get_pa(iopt, cmd, last_iova, as_device);
 
+	phys = cmd->out_phys;
 	if (as_device)
 		rc = pa_page_as_device(cmd, as_device);
 	if (!rc)
-		trace_iommufd_noiommu_get_pa(cmd->ioas_id, cmd->iova,
-					     cmd->out_phys, cmd->length);
+		trace_iommufd_noiommu_get_pa(cmd->ioas_id, cmd->iova, phys,
+					     cmd->length);
 	return rc;
 }
 

@@ -27,6 +27,7 @@
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 #include <linux/swiotlb.h>
+#include <xen/xen.h>
 
 #include "io_pagetable.h"
 #include "iommufd_private.h"
@@ -56,12 +57,15 @@ void iommufd_noiommu_init_dma(struct device *dev)
 		dev->dma_mask = NULL;
 }
 
-/* A DMA address of the device is the physical address, as dma_to_phys() has it */
+/*
+ * A DMA address of the device is the physical address, as dma_to_phys() has it. In
+ * the first domain of Xen that is not so of memory which another one shares.
+ */
 static bool noiommu_dma_is_direct(struct device *dev)
 {
-	return noiommu_phys_to_dma_known(dev) && dev->dma_mask &&
-	       !use_dma_iommu(dev) && !dev->dma_range_map && !dev->bus_dma_limit &&
-	       !is_swiotlb_force_bounce(dev);
+	return noiommu_phys_to_dma_known(dev) && !xen_initial_domain() &&
+	       dev->dma_mask && !use_dma_iommu(dev) && !dev->dma_range_map &&
+	       !dev->bus_dma_limit && !is_swiotlb_force_bounce(dev);
 }
 
 static bool iopt_has_only_noiommu(struct io_pagetable *iopt)
@@ -187,6 +191,8 @@ iopt_dmabuf_find_memory(struct iopt_pages *pages,
 	if (!memory)
 		return ERR_PTR(-ENOMEM);
 
+	/* Not every compiler has it set by the allocation */
+	memory->nr = max_runs + 1;
 	reader.memory = memory;
 	rc = heap_read(&reader, attach->dev, sgt);
 	if (!rc && reader.offset != PAGE_ALIGN((u64)attach->dmabuf->size))

@@ -21,12 +21,15 @@
 /*
  * Not higher than it has to be, for each nine bits are one more level of the page
  * table. Where the architecture does not say what its processors can address, it
- * is the end of what a noiommu HWPT can hold.
+ * is the end of what a noiommu HWPT can hold, and so it is where an address has bits
+ * for the key of encrypted memory, which the architecture does not count.
  */
 static unsigned long noiommu_first_iova(void)
 {
-	u64 last = min_t(u64, iomem_resource.end, NOIOMMU_PHYS_END - 1);
+	u64 last = NOIOMMU_PHYS_END - 1;
 
+	if (!iommufd_has_key_bits())
+		last = min_t(u64, iomem_resource.end, last);
 	return (unsigned long)(last + 1);
 }
 

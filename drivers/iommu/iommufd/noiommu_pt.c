@@ -18,13 +18,12 @@
  *    to which IOVA and memory are aligned. In frames of 4 KiB, the number of the
  *    first frame is followed by the size, as a bit at its place:
  *
- *      frame number | size | 1
- *               ...0|  0001|1     a frame
- *               ..00|  0010|1     two frames
- *               .000|  0100|1     four frames
+ *      ffff|1|1      a frame
+ *      fff|10|1      two frames
+ *      ff|100|1      four frames
  *
- *    The frame number has a zero for each place that the size takes more. If an
- *    entry covers several items then it is in all of them.
+ *    f is a bit of the frame number, whose low ones are 0 and make room for the
+ *    size. If an entry covers several items then it is in all of them.
  *
  * So there is an entry for every power of two, and contiguous memory takes few.
  * The tree starts with as many levels as the first IOVA needs and gets another
@@ -51,6 +50,9 @@
 #include "noiommu_pt.h"
 
 #define FRAME ((unsigned long)SZ_4K)
+
+/* From here on are automatic IOVAs, see noiommu_iova.c */
+#define NOIOMMU_PT_PHYS_END BIT_ULL(52)
 
 enum {
 	FRAME_SHIFT = ilog2(SZ_4K),
@@ -178,8 +180,9 @@ static phys_addr_t noiommu_pt_iova_to_phys(struct iommu_domain *domain,
 	pitem = find_item(to_noiommu_pt(domain), iova, &shift);
 	if (!pitem)
 		return 0;
+	/* Beside what is mapped a table may have come in between */
 	item = READ_ONCE(*pitem);
-	if (!item)
+	if (!(item & ITEM_ENTRY))
 		return 0;
 	return entry_phys(item) + (iova & (entry_size(item) - 1));
 }
@@ -381,15 +384,16 @@ static int noiommu_pt_map_pages(struct iommu_domain *domain, unsigned long iova,
 				size_t *mapped)
 {
 	struct noiommu_pt *pt = to_noiommu_pt(domain);
+	const u64 last = (u64)paddr + (pgsize * pgcount - 1);
 	unsigned int size_lg2 = __ffs(pgsize);
 	unsigned long *pitem, *end;
 	unsigned int shift;
 	unsigned long nr;
 	int rc;
 
-	/* A frame number that has no room in an entry, or does not exist */
-	if ((paddr + (pgsize * pgcount - 1)) >> FRAME_SHIFT >
-	    ULONG_MAX >> ENTRY_BITS)
+	/* An entry has no room for the frame number, or automatic IOVAs are there */
+	if (last >> FRAME_SHIFT > ULONG_MAX >> ENTRY_BITS ||
+	    last >= NOIOMMU_PT_PHYS_END)
 		return -ERANGE;
 
 	while (pgcount) {
@@ -502,7 +506,7 @@ const struct iommu_ops iommufd_noiommu_ops = {};
 /**
  * iommufd_noiommu_domain_alloc() - Allocate the domain of a noiommu HWPT
  *
- * The domain takes every page aligned IOVA, has no reserved regions, and can be
+ * The domain takes every IOVA that is aligned to 4 KiB, has no reserved regions, and can be
  * attached only to devices from iommufd_device_bind_noiommu(). The caller frees
  * it with iommu_domain_free().
  *

@@ -38,8 +38,9 @@ struct pt_iommu_runs {
 
 	/**
 	 * @max_items: How many table items to read. It is checked before each
-	 * table, so up to a table more is read. Reduced by what was read, 0 if
-	 * it was used up.
+	 * table, so up to a table more is read. Reduced by what was read, but
+	 * for the last table if there is no room for a run of it, 0 if it was
+	 * used up.
 	 */
 	unsigned int max_items;
 };
