@@ -7,6 +7,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import tempfile
 
 from base import bases, versions
 from build.arch import ARM64, X86_64
@@ -88,10 +89,24 @@ class Stock:
         with exclusive(self.settings, f"stock-{self.root.release}.lock"):
             root = self.root.ensure(self.arch.debian)
             self.release = self.release or self.newest(root)
-            root.install(f"linux-headers-{self.release}{self.suffix}")
+            self.install_headers(root)
             if not self.folder.exists():
                 self.fetch(root)
         return self
+
+    def install_headers(self, root):
+        name = f"linux-headers-{self.release}"
+        compiler, others = native_compiler(
+            root.ask("apt-cache", "depends", f"{name}{self.suffix}"))
+        root.install("binutils")   # which not every compiler for other machines brings
+        if not self.suffix or not compiler:
+            root.install(f"{name}{self.suffix}")
+        elif not (root.folder / self.kdir[1:]).exists():
+            # In place of the root's own compiler it would bring one that does not run here
+            root.install(*others, f"{compiler}-{self.arch.cross.rstrip('-')}")
+            with tempfile.TemporaryDirectory(dir=root.folder / "tmp") as scratch:
+                self.unpack(root, name, scratch)
+                shutil.move(scratch + self.kdir, root.folder / self.kdir[1:])
 
     def newest(self, root):
         version = re.escape(self.settings.version)
@@ -112,12 +127,16 @@ class Stock:
         for kind in ("image", "base", "binary", "modules"):
             name = f"linux-{kind}-{self.release}"
             if name in known or name + self.suffix in known:
-                root.run(f"fetch {name}", "sh", "-c",
-                         f"cd /tmp && apt-get download {name}{self.suffix}")
-                deb, = (root.folder / "tmp").glob(f"{name}_*.deb")
-                subprocess.run(["dpkg-deb", "-x", str(deb), str(fresh)], check=True)
-                deb.unlink()
+                self.unpack(root, name, fresh)
         fresh.rename(self.folder)
+
+    def unpack(self, root, name, folder):
+        """What a package holds, without installing it."""
+        root.run(f"fetch {name}", "sh", "-c",
+                 f"cd /tmp && apt-get download {name}{self.suffix}")
+        deb, = (root.folder / "tmp").glob(f"{name}_*.deb")
+        subprocess.run(["dpkg-deb", "-x", str(deb), str(folder)], check=True)
+        deb.unlink()
 
     def build(self):
         """The modules of the series for it, in its root: {name: file}."""
@@ -174,6 +193,15 @@ class Stock:
         for name in names:
             add(name)
         return list(found.values())
+
+
+def native_compiler(listing):
+    """Of what apt says that headers depend on: the compiler, '' if that is one which
+    compiles for other machines, and what else of the headers' own there is."""
+    needed = re.findall(r"^[ |]*Depends: <?([^\s:>]+)", listing, re.M)
+    compilers = [name for name in needed if re.fullmatch(r"gcc-\d+", name)]
+    return ("".join(compilers[:1]),
+            [name for name in needed if name.startswith(("linux-headers-", "linux-kbuild-"))])
 
 
 def plain(name):

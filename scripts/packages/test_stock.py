@@ -38,6 +38,35 @@ class Made(unittest.TestCase):
         return [file.name for file in self.stock.in_order(names, ours or {})]
 
 
+class Headers(unittest.TestCase):
+    NATIVE = """\
+linux-headers-6.12.117+deb13-cloud-arm64:arm64
+  Depends: <linux-base:arm64>
+    linux-base
+  Depends: <linux-headers-6.12.117+deb13-common:arm64>
+    linux-headers-6.12.117+deb13-common
+ |Depends: linux-image-6.12.117+deb13-cloud-arm64:arm64
+  Depends: linux-image-6.12.117+deb13-cloud-arm64-unsigned:arm64
+  Depends: linux-kbuild-6.12.117+deb13:arm64
+    linux-kbuild-6.12.117+deb13
+  Depends: gcc-14:arm64
+"""
+    CROSS = """\
+linux-headers-7.2.13+deb14-cloud-arm64:arm64
+  Depends: gcc-16-for-host:arm64
+  Depends: <linux-headers-7.2.13+deb14-common:arm64>
+  Depends: linux-kbuild-7.2.13+deb14:arm64
+"""
+
+    def test_compiler_that_runs_elsewhere(self):
+        self.assertEqual(stock.native_compiler(self.NATIVE),
+                         ("gcc-14", ["linux-headers-6.12.117+deb13-common",
+                                     "linux-kbuild-6.12.117+deb13"]))
+
+    def test_compiler_for_other_machines(self):
+        self.assertEqual(stock.native_compiler(self.CROSS)[0], "")
+
+
 class Order(Made):
     def test_what_is_needed_comes_before(self):
         self.module("vfio", [])
