@@ -97,13 +97,13 @@ class Stock:
     def install_headers(self, root):
         name = f"linux-headers-{self.release}"
         compiler, others = native_compiler(
-            root.ask("apt-cache", "depends", f"{name}{self.suffix}"))
-        root.install("binutils")   # which not every compiler for other machines brings
-        if not self.suffix or not compiler:
-            root.install(f"{name}{self.suffix}")
+            root.ask("apt-cache", "depends", name + self.suffix) if self.suffix else "")
+        # Not every compiler for other machines brings binutils
+        if not compiler:
+            root.install("binutils", name + self.suffix)
         elif not (root.folder / self.kdir[1:]).exists():
             # In place of the root's own compiler it would bring one that does not run here
-            root.install(*others, f"{compiler}-{self.arch.cross.rstrip('-')}")
+            root.install("binutils", *others, f"{compiler}-{self.arch.cross.rstrip('-')}")
             with tempfile.TemporaryDirectory(dir=root.folder / "tmp") as scratch:
                 self.unpack(root, name, scratch)
                 shutil.move(scratch + self.kdir, root.folder / self.kdir[1:])

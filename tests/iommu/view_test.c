@@ -291,12 +291,10 @@ TEST_F(view, trace)
 			for (e = 0, at = iova; at != iova + found; e++) {
 				__u64 offset = at - self->area.iova;
 
-				fprintf(stream,
-					"iommufd_noiommu_get_pa: ioas_id=%u iova=0x%llx phys=0x%llx length=0x%llx pid=%d\n",
-					self->ioas_id, at,
-					self->phys[offset / PAGE_SIZE] +
-						offset % PAGE_SIZE,
-					extents[e].length, getpid());
+				trace_print_get_pa(stream, self->ioas_id, at,
+						   self->phys[offset / PAGE_SIZE] +
+							   offset % PAGE_SIZE,
+						   extents[e].length, getpid());
 				at += extents[e].length;
 			}
 			ASSERT_EQ(0, fclose(stream));

@@ -70,6 +70,17 @@ static inline char *trace_read(void)
 	return text;
 }
 
+/* What the trace has of an extent that a lookup gave to a process */
+static inline void trace_print_get_pa(FILE *stream, unsigned int ioas_id,
+				      unsigned long long iova,
+				      unsigned long long phys,
+				      unsigned long long length, pid_t pid)
+{
+	fprintf(stream,
+		"iommufd_noiommu_get_pa: ioas_id=%u iova=0x%llx phys=0x%llx length=0x%llx pid=%d\n",
+		ioas_id, iova, phys, length, pid);
+}
+
 static inline bool tracefs_find(void)
 {
 	if (!access(TRACEFS "/instances", F_OK))

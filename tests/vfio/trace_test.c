@@ -107,9 +107,8 @@ static void expect_release(const char *bdf, u32 dev_id, u32 ioas_id, u64 size,
 
 static void expect_get_pa(u32 ioas_id, u64 iova, u64 phys, u64 length)
 {
-	fprintf(expected.stream,
-		"iommufd_noiommu_get_pa: ioas_id=%u iova=0x%lx phys=0x%lx length=0x%lx pid=%d\n",
-		ioas_id, iova, phys, length, expected.pid);
+	trace_print_get_pa(expected.stream, ioas_id, iova, phys, length,
+			   expected.pid);
 }
 
 /* Compare line by line, and show the first that differs */
