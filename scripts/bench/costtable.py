@@ -78,11 +78,14 @@ def list_rows(ours, peer):
 
 
 def call_rows(ours, peer):
+    piece = peer.per_page(*SCATTERED, "run")
     return [Row("one page, one call", peer.get("call/pagemap"), peer.get("call/get_pa"),
                 ours.get("call/get_pa"), 750),
             *(Row(f"the same, by the library's table, {name}", peer.get("call/pagemap"),
                   peer.get("call/get_pa"), ours.get(f"lookup/{kind}"), 20)
               for name, (kind, _) in (("scattered", SCATTERED), ("hugetlb", HUGETLB))),
+            Row("one contiguous piece a call, scattered, a page", None, piece,
+                ours.per_page(*SCATTERED, "run"), piece),
             Row("an ioctl that is refused", None, peer.get("call/refused"),
                 ours.get("call/refused"))]
 
@@ -90,7 +93,7 @@ def call_rows(ours, peer):
 def mapping_rows(ours, peer):
     """mlock() stands beside mapping, though it does not pin."""
     found = []
-    for what, lock, budgets in (("unmap", "munlock", (40, 250)), ("map", "mlock", None)):
+    for what, lock, budgets in (("unmap", "munlock", (1, 250)), ("map", "mlock", None)):
         for index, (name, memory) in enumerate((("hugetlb", HUGETLB), ("scattered", SCATTERED))):
             theirs = peer.per_page(*memory, what)
             found.append(Row(f"{what}, {name}, a page", peer.per_page(*memory, lock), theirs,

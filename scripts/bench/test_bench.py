@@ -86,6 +86,10 @@ class Table(unittest.TestCase):
                          ["the same as the device sees it, scattered, a page"])
         self.assertEqual(self.over(**made("hugetlb2m", 64 * MIB, extents=1.01, run=2)),
                          ["address list, hugetlb, a page"])
+        self.assertEqual(self.over(**made("hugetlb2m", 64 * MIB, unmap=1.01)),
+                         ["unmap, hugetlb, a page"])
+        self.assertEqual(self.over(**made("scattered", 16 * MIB, run=1701)),
+                         ["one contiguous piece a call, scattered, a page"])
 
     def test_a_base_that_may_cost_more(self):
         self.assertEqual(self.over(leeway=1.5, **{"call/get_pa": 1125}), [])
