@@ -11,6 +11,7 @@
 #include <linux/iommu.h>
 #include <linux/iommufd.h>
 
+#define CREATE_TRACE_POINTS
 #include <trace/events/iommufd_noiommu.h>
 
 #include "iommufd_private.h"

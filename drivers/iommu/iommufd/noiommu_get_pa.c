@@ -34,7 +34,8 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include <trace/events/iommufd_noiommu.h>
+#define CREATE_TRACE_POINTS
+#include <trace/events/iommufd_noiommu_get_pa.h>
 
 #include "io_pagetable.h"
 #include "iommufd_private.h"

@@ -51,9 +51,6 @@
 
 #define FRAME ((unsigned long)SZ_4K)
 
-/* From here on are automatic IOVAs, see noiommu_iova.c */
-#define NOIOMMU_PT_PHYS_END BIT_ULL(52)
-
 enum {
 	FRAME_SHIFT = ilog2(SZ_4K),
 	TABLE_ITEMS_LG2 = PAGE_SHIFT - ilog2(sizeof(unsigned long)),
@@ -393,7 +390,7 @@ static int noiommu_pt_map_pages(struct iommu_domain *domain, unsigned long iova,
 
 	/* An entry has no room for the frame number, or automatic IOVAs are there */
 	if (last >> FRAME_SHIFT > ULONG_MAX >> ENTRY_BITS ||
-	    last >= NOIOMMU_PT_PHYS_END)
+	    last >= NOIOMMU_PHYS_END)
 		return -ERANGE;
 
 	while (pgcount) {

@@ -2,9 +2,16 @@
 #ifndef __NOIOMMU_PT_H
 #define __NOIOMMU_PT_H
 
+#include <linux/bits.h>
 #include <linux/types.h>
 
 struct iommu_domain;
+
+/*
+ * Physical addresses are lower than this, which is where automatic IOVAs start
+ * if there is no lower end
+ */
+#define NOIOMMU_PHYS_END BIT_ULL(52)
 
 /**
  * struct pt_iommu_run - Output that is contiguous for a part of an IOVA range

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Who has used which device without an IOMMU, and was given which physical
- * memory for it. Nothing else tells that when memory is found overwritten.
+ * Who has used which device without an IOMMU. Nothing else tells that when memory
+ * is found overwritten.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM iommufd_noiommu
@@ -77,39 +77,6 @@ DEFINE_EVENT(iommufd_noiommu_hwpt, iommufd_noiommu_attach,
 DEFINE_EVENT(iommufd_noiommu_hwpt, iommufd_noiommu_detach,
 	TP_PROTO(struct device *dev, u32 ioas_id, u32 hwpt_id),
 	TP_ARGS(dev, ioas_id, hwpt_id)
-);
-
-/*
- * One for each extent, in the order of the IOVA. The last byte of it is for
- * filters, which cannot add.
- */
-TRACE_EVENT(iommufd_noiommu_get_pa,
-
-	TP_PROTO(u32 ioas_id, u64 iova, u64 phys, u64 length),
-
-	TP_ARGS(ioas_id, iova, phys, length),
-
-	TP_STRUCT__entry(
-		__field(u64, iova)
-		__field(u64, phys)
-		__field(u64, last)
-		__field(u64, length)
-		__field(u32, ioas_id)
-		__field(pid_t, pid)
-	),
-
-	TP_fast_assign(
-		__entry->iova = iova;
-		__entry->phys = phys;
-		__entry->last = phys + (length - 1);
-		__entry->length = length;
-		__entry->ioas_id = ioas_id;
-		__entry->pid = current->tgid;
-	),
-
-	TP_printk("ioas_id=%u iova=0x%llx phys=0x%llx length=0x%llx pid=%d",
-		  __entry->ioas_id, __entry->iova, __entry->phys,
-		  __entry->length, __entry->pid)
 );
 
 #endif /* _TRACE_IOMMUFD_NOIOMMU_H */
