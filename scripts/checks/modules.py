@@ -15,6 +15,7 @@ from common.ui import Progress
 from guest import diskread, guest, machine
 from guest.initramfs import Job, ROOT
 from packages import root, stock
+from packages.dkms import btf
 
 LIMIT = 900
 READS = ("", "--irq", "--memory=hugetlb")
@@ -104,7 +105,14 @@ def disk(name, kernel, modules):
     reports = diskread.reports(result.output.decode(errors="replace"), len(READS))
     results = [(f"{kernel.release}: disk, noiommu-nvme {options}".strip(),
                 diskread.problem(report)) for options, report in zip(READS, reports)]
-    return ktap.document(results + [("kernel log", result.trouble())])
+    return ktap.document(results + [("modules without BTF", with_btf(modules)),
+                                    ("kernel log", result.trouble())])
+
+
+def with_btf(modules):
+    """Names the modules that a kernel may refuse for their BTF, or is empty."""
+    found = sorted(name for name, file in modules.items() if btf.section(file.read_bytes()))
+    return f"with BTF: {', '.join(found)}" if found else ""
 
 
 def selftest(test, device, shape, name, kernel, modules):
