@@ -99,4 +99,7 @@ class Matrix:
 
 
 def undefined(nm, path):
-    return subprocess.run([nm, "-u", str(path)], capture_output=True, text=True).stdout
+    done = subprocess.run([nm, "-u", str(path)], capture_output=True, text=True)
+    if done.returncode:
+        raise Failure(f"{nm} does not read {path}: {done.stderr.strip()}")
+    return done.stdout

@@ -102,10 +102,12 @@ class Sizes:
         before, after = (self.build(which, tree, row) for which, tree in (
             ("base", self.base()), ("series", self.settings.source)))
         found = {}
-        for path in sorted(after.rglob("*.o")):
+        paths = [path for path in sorted(after.rglob("*.o")) if is_object(path)
+                 and path.name not in ("built-in.o", "iommufd.o", "vfio.o")]
+        if not paths:
+            raise Failure(f"no object was built in {after}")
+        for path in paths:
             name = path.relative_to(after)
-            if path.name in ("built-in.o", "iommufd.o", "vfio.o") or not is_object(path):
-                continue
             old = disassemble(before / name) if (before / name).exists() else ""
             more = grown(functions(old), functions(disassemble(path)))
             found.update({(str(name), function): text for function, text in more.items()})

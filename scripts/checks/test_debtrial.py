@@ -8,9 +8,9 @@ from tests.folder import FolderTest
 
 
 class Trial(FolderTest):
-    GOOD = (f"release: 7.2.9-x\noptions: \nserial: {machine.SERIAL}\nbytes: {disk.SIZE}\n"
-            f"sha256: {disk.sha256()}\noptions: --irq\nserial: {machine.SERIAL}\n"
-            f"bytes: {disk.SIZE}\nsha256: {disk.sha256()}\n")
+    READ = (f"serial: {machine.SERIAL}\nbytes: {disk.SIZE}\nsha256: {disk.sha256()}\n"
+            "addresses looked up: 2069\nlookups: 5\n")
+    GOOD = f"release: 7.2.9-x\noptions: \n{READ}options: --irq\n{READ}"
 
     def failed(self, output, status=0, log="fine\n"):
         result = vm.Result(status, output.encode(), self.file("log", log.encode()), True, False, 9)

@@ -34,28 +34,38 @@ class Disk(FolderTest):
 
 class Reports(unittest.TestCase):
     GOOD = f"model: QEMU\nserial: {machine.SERIAL}\nbytes: {disk.SIZE}\nsha256: {{}}\n"
+    LOOKUPS = "addresses looked up: 2069\nlookups: {}\n"
 
     def problems(self, output, count=1):
         return [diskread.problem(report) for report in diskread.reports(output, count)]
 
     def test_right(self):
-        good = self.GOOD.format(disk.sha256())
+        good = self.GOOD.format(disk.sha256()) + self.LOOKUPS.format(5)
         self.assertEqual(self.problems(f"options: \n{good}options: --irq\n{good}", 2), ["", ""])
 
     def test_wrong_sum(self):
-        problem, = self.problems("options: \n" + self.GOOD.format("0" * 64))
+        problem, = self.problems("options: \n" + self.GOOD.format("0" * 64) + self.LOOKUPS.format(5))
         self.assertIn("sha256 is 000", problem)
 
     def test_too_little(self):
-        good = self.GOOD.format(disk.sha256())
+        good = self.GOOD.format(disk.sha256()) + self.LOOKUPS.format(5)
         problem, = self.problems("options: \n" + good.replace("bytes: 6", "bytes: 5"))
         self.assertIn("bytes", problem)
 
     def test_one_call_a_buffer(self):
-        good = self.GOOD.format(disk.sha256()) + "addresses looked up: 2069\nlookups: {}\n"
+        good = self.GOOD.format(disk.sha256()) + self.LOOKUPS
         self.assertEqual(self.problems("options: \n" + good.format(20)), [""])
         problem, = self.problems("options: \n" + good.format(2067))
         self.assertIn("2067 lookups", problem)
+
+    def test_no_lookup(self):
+        good = self.GOOD.format(disk.sha256())
+        for lookups in ("", self.LOOKUPS.format(0), "addresses looked up: 2069\n",
+                        "addresses looked up: 0\nlookups: 1\n"):
+            problem, = self.problems("options: \n" + good + lookups)
+            self.assertIn("does not say", problem)
+        report, = diskread.reports("options: \n" + good + self.LOOKUPS.format(0), 1)
+        self.assertEqual(diskread.problem(report, translated=True), "")
 
     def test_nothing_printed(self):
         self.assertTrue(all(self.problems("", 2)))

@@ -90,6 +90,7 @@ TEST_F(noiommu, get_pa_killed)
 	test_ioctl_ioas_alloc(&ioas_id);
 	test_ioctl_ioas_map_fixed_id(ioas_id, page.va, PAGE_SIZE, TEST_IOVA);
 	attach = fork();
+	ASSERT_LE(0, attach);
 	if (!attach)
 		_exit(_test_cmd_hwpt_alloc(self->fd, self->device_id, ioas_id,
 					   0, 0, &hwpt_id,
@@ -97,6 +98,7 @@ TEST_F(noiommu, get_pa_killed)
 	missing_page_wait(_metadata, &page);
 
 	lookup = fork();
+	ASSERT_LE(0, lookup);
 	if (!lookup)
 		_exit(_test_ioctl_ioas_get_pa(self->fd, ioas_id, TEST_IOVA,
 					      &length, &phys, NULL, NULL));

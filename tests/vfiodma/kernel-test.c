@@ -119,7 +119,7 @@ static int get_pa(struct abi_ioas_get_pa *get)
 
 /*
  * What VFIO says of a device: a capability that is of no interest here, and then that
- * of DMA. @caps: how much of them there is.
+ * of DMA
  */
 static struct {
 	struct vfio_device_info fixed;

@@ -80,6 +80,16 @@ static void test_blocks(void)
 	EXPECT_EQ(table_get(&table, va + 0x1fffff), addr + 0x1fffff);
 	table_clear(&table, va, BLOCK_SIZE);
 	EXPECT_EQ(table_get(&table, va + 0x1fffff), NO_ADDR);
+
+	/* A unit in the middle of a block */
+	EXPECT_EQ(table_set(&table, va, addr, BLOCK_SIZE), 0);
+	table_clear(&table, va + 3 * UNIT_SIZE, UNIT_SIZE);
+	EXPECT_EQ(table_get(&table, va + 3 * UNIT_SIZE - 1), addr + 3 * UNIT_SIZE - 1);
+	EXPECT_EQ(table_get(&table, va + 3 * UNIT_SIZE), NO_ADDR);
+	EXPECT_EQ(table_get(&table, va + 4 * UNIT_SIZE), addr + 4 * UNIT_SIZE);
+	EXPECT_EQ(table_get(&table, va + BLOCK_SIZE - 1), addr + BLOCK_SIZE - 1);
+	table_clear(&table, va, BLOCK_SIZE);
+	EXPECT_EQ(table_get(&table, va), NO_ADDR);
 	EXPECT_EQ(table_set(&table, va + UNIT_SIZE, 0x3000, UNIT_SIZE), 0);
 	EXPECT_EQ(table_get(&table, va), NO_ADDR);
 	EXPECT_EQ(table_get(&table, va + UNIT_SIZE + 9), 0x3009);
@@ -106,6 +116,18 @@ static void clear_some(size_t first, size_t count)
 		model[first + i] = NO_ADDR;
 }
 
+/* A run of so many bytes from an offset in a unit on is what the model has. */
+static bool right_length(size_t unit, uint64_t offset, uint64_t length)
+{
+	uint64_t at;
+
+	for (at = UNIT_SIZE; at < offset + length; at += UNIT_SIZE)
+		if (unit + at / UNIT_SIZE >= MODEL_UNITS ||
+		    model[unit + at / UNIT_SIZE] != model[unit] + at)
+			return false;
+	return length > 0;
+}
+
 static size_t wrong_units(void)
 {
 	size_t wrong = 0, i;
@@ -119,7 +141,8 @@ static size_t wrong_units(void)
 		if (model[i] == NO_ADDR)
 			wrong += found != NO_ADDR;
 		else
-			wrong += found != model[i] + offset;
+			wrong += found != model[i] + offset ||
+				 !right_length(i, offset, length);
 		wrong += run != found;
 	}
 	return wrong;

@@ -103,21 +103,26 @@ static int enter(struct vfiodma_device *dev)
 	return err;
 }
 
-static void leave(struct vfiodma_device *dev)
+/*
+ * Detaching unpins the memory. Of a device that could not be stopped that is left to
+ * the kernel, which stops it as its file is closed.
+ */
+static void leave(struct vfiodma_device *dev, bool stopped)
 {
 	struct vfiodma_ctx *ctx = dev->ctx;
 
 	ctx_lock(ctx);
 	if (dev->attached)
 		map_leave(ctx, dev);
-	detach(dev);
+	if (stopped)
+		detach(dev);
 	ctx_unlock(ctx);
 }
 
 /* Gives everything back, however far it was opened. */
 static void discard(struct vfiodma_device *dev)
 {
-	leave(dev);
+	leave(dev, !take_off_bus(dev));
 	region_unmap_all(dev);
 	close(dev->fd);
 	if (dev->request >= 0)
@@ -185,13 +190,10 @@ int vfiodma_device_open_fd(struct vfiodma_ctx *ctx, int fd, unsigned int flags,
 	return copy < 0 ? -errno : open_device(ctx, copy, flags, dev_out);
 }
 
-/* Off the bus before it is detached: its memory is unpinned then. */
 void vfiodma_device_close(struct vfiodma_device *dev)
 {
-	if (!dev)
-		return;
-	take_off_bus(dev);
-	discard(dev);
+	if (dev)
+		discard(dev);
 }
 
 int vfiodma_device_fd(const struct vfiodma_device *dev)

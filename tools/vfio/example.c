@@ -70,6 +70,23 @@ static bool parse_hex(const char **text, char end, unsigned int max,
 	return *value <= max;
 }
 
+int example_parse_number(const char *text, __u64 min, __u64 max, __u64 *number)
+{
+	unsigned long long value;
+	char *end;
+
+	errno = 0;
+	value = strtoull(text, &end, 0);
+	/* It takes "-1" for a very large number. */
+	if (*text < '0' || *text > '9' || errno || *end || value < min ||
+	    value > max)
+		return refuse(EINVAL, "%s: not a number from %llu to %llu",
+			      text, (unsigned long long)min,
+			      (unsigned long long)max);
+	*number = value;
+	return 0;
+}
+
 /* Brings "00:04.0" and the like into the form that sysfs uses. */
 int example_parse_bdf(const char *text, char *bdf)
 {

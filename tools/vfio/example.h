@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <linux/types.h>
 
 #include "vfiodma.h"
 
@@ -48,6 +49,7 @@ struct device {
 	unsigned long runs;
 };
 
+int example_parse_number(const char *text, __u64 min, __u64 max, __u64 *number);
 int example_parse_bdf(const char *text, char *bdf);
 int example_pci_class(const char *bdf, unsigned int *pci_class);
 

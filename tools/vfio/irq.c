@@ -11,7 +11,12 @@
 
 static int set_irqs(struct vfiodma_device *dev, struct vfio_irq_set *set)
 {
-	return ioctl(dev->fd, VFIO_DEVICE_SET_IRQS, set) ? -errno : 0;
+	int ret = ioctl(dev->fd, VFIO_DEVICE_SET_IRQS, set);
+
+	if (ret < 0)
+		return -errno;
+	/* So many vectors could be had, and none of them is on. */
+	return ret ? -ENOSPC : 0;
 }
 
 /* Without an eventfd for each: of all vectors, for a count of 0 */
@@ -97,11 +102,10 @@ int vfiodma_irq_set(struct vfiodma_device *dev, enum vfiodma_irq irq,
 	    count > (unsigned int)most - first)
 		return -EINVAL;
 	err = irq_set(dev, irq, first, count, eventfds);
-	if (!err && irq == VFIODMA_INTX)
-		err = hold_intx(dev, false);
-	if (!err)
-		note_irqs(dev, irq, true);
-	return err;
+	if (err)
+		return err;
+	note_irqs(dev, irq, true);
+	return irq == VFIODMA_INTX ? hold_intx(dev, false) : 0;
 }
 
 int vfiodma_irq_unmask(struct vfiodma_device *dev)
@@ -115,7 +119,7 @@ int vfiodma_irq_disable(struct vfiodma_device *dev, enum vfiodma_irq irq)
 	int count = vfiodma_irq_count(dev, irq), err;
 
 	if (count <= 0)
-		return -EINVAL;
+		return count < 0 ? count : -EINVAL;
 	if (!has_irqs(dev, irq))
 		return 0;
 	if (irq == VFIODMA_INTX)

@@ -99,6 +99,8 @@ static int check_unit(struct vfiodma_ctx *ctx, const struct wanted *wanted,
 
 	for (; va < end; va += run) {
 		addr = table_get_run(&ctx->table, va, &run);
+		if (run > end - va)
+			run = end - va;
 		if (addr == NO_ADDR || addr > wanted->max_addr ||
 		    run - 1 > wanted->max_addr - addr)
 			return -EADDRNOTAVAIL;

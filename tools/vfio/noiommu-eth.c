@@ -44,7 +44,7 @@ struct lap {
 	struct e1000e near;
 	struct e1000e far;
 	char *memory;
-	unsigned long wanted;
+	__u64 wanted;
 	unsigned long sent;
 	unsigned long echoed;
 	unsigned long back;
@@ -303,7 +303,9 @@ static int program(int argc, char **argv)
 				     NULL)) != -1) {
 		switch (option) {
 		case 'c':
-			lap.wanted = strtoul(optarg, NULL, 0);
+			if (example_parse_number(optarg, 1, ULONG_MAX,
+						 &lap.wanted))
+				return EXIT_USAGE;
 			break;
 		case 'i':
 			irq = true;

@@ -136,23 +136,6 @@ static const char usage_text[] =
 "     privilege is missing\n"
 "  4  the device was asked for, and let go before everything was moved\n";
 
-static int parse_number(const char *text, __u64 min, __u64 max, __u64 *number)
-{
-	unsigned long long value;
-	char *end;
-
-	errno = 0;
-	value = strtoull(text, &end, 0);
-	/* It takes "-1" for a very large number. */
-	if (*text < '0' || *text > '9' || errno || *end || value < min ||
-	    value > max)
-		return refuse(EINVAL, "%s: not a number from %llu to %llu",
-			      text, (unsigned long long)min,
-			      (unsigned long long)max);
-	*number = value;
-	return 0;
-}
-
 static int parse_memory(const char *text, bool *huge)
 {
 	if (!strcmp(text, "scattered"))
@@ -170,15 +153,15 @@ static int parse_option(int option, const char *value, struct options *options)
 {
 	switch (option) {
 	case 'n':
-		return parse_number(value, 1, 0xfffffffe, &options->nsid);
+		return example_parse_number(value, 1, 0xfffffffe, &options->nsid);
 	case 's':
-		return parse_number(value, 0, ~0ULL, &options->start);
+		return example_parse_number(value, 0, ~0ULL, &options->start);
 	case 'b':
-		return parse_number(value, 1, ~0ULL, &options->blocks);
+		return example_parse_number(value, 1, ~0ULL, &options->blocks);
 	case 't':
-		return parse_number(value, 1, MAX_TRANSFER, &options->transfer);
+		return example_parse_number(value, 1, MAX_TRANSFER, &options->transfer);
 	case 'd':
-		return parse_number(value, 1, MAX_DEPTH, &options->depth);
+		return example_parse_number(value, 1, MAX_DEPTH, &options->depth);
 	case 'm':
 		return parse_memory(value, &options->huge);
 	case 'i':

@@ -39,6 +39,7 @@ static int map_registers(struct vfiodma_device *dev,
 			 const struct vfio_region_info *info, void **va)
 {
 	struct mapped_region *region = calloc(1, sizeof(*region));
+	int err;
 
 	if (!region)
 		return -ENOMEM;
@@ -46,8 +47,9 @@ static int map_registers(struct vfiodma_device *dev,
 	region->va = mmap(NULL, info->size, PROT_READ | PROT_WRITE, MAP_SHARED,
 			  dev->fd, info->offset);
 	if (region->va == MAP_FAILED) {
+		err = -errno;
 		free(region);
-		return -errno;
+		return err;
 	}
 	pthread_mutex_lock(&dev->lock);
 	region->next = dev->regions;

@@ -77,18 +77,26 @@ static size_t block_index(uint64_t va)
 	return va >> BLOCK_SHIFT & (NODE_ENTRIES - 1);
 }
 
-static struct leaf *need_leaf(struct owned_node *node, uint64_t va)
+/* One that readers do not see yet, unless it was there */
+static struct leaf *have_leaf(struct owned_node *node, uint64_t va)
 {
 	struct leaf **leaf = &node->leaves[block_index(va)];
 
-	if (*leaf)
-		return *leaf;
-	*leaf = aligned_alloc(UNIT_SIZE, sizeof(**leaf));
-	if (!*leaf)
-		return NULL;
-	init_leaf(*leaf);
-	store(&node->node.entry[block_index(va)], (uintptr_t)*leaf);
+	if (!*leaf) {
+		*leaf = aligned_alloc(UNIT_SIZE, sizeof(**leaf));
+		if (*leaf)
+			init_leaf(*leaf);
+	}
 	return *leaf;
+}
+
+static struct leaf *need_leaf(struct owned_node *node, uint64_t va)
+{
+	struct leaf *leaf = have_leaf(node, va);
+
+	if (leaf)
+		store(&node->node.entry[block_index(va)], (uintptr_t)leaf);
+	return leaf;
 }
 
 /* Units up to the end of a range or of the block, whichever comes first */
@@ -146,21 +154,36 @@ int table_set(struct table *table, uint64_t va, uint64_t addr, uint64_t length)
 	return 0;
 }
 
+/* Without memory for the leaf, what was to stay has no address either. */
+static void split_block(struct owned_node *node, uint64_t va)
+{
+	uint64_t *entry = &node->node.entry[block_index(va)];
+	struct leaf *leaf = have_leaf(node, va);
+	size_t i;
+
+	for (i = 0; leaf && i < LEAF_ENTRIES; i++)
+		leaf->addr[i] = (*entry & ~BLOCK) + i * UNIT_SIZE;
+	if (leaf)
+		store(entry, (uintptr_t)leaf);
+}
+
 /* The leaf that a block has hidden, if any, has nothing in it. */
 static void clear_block(struct table *table, struct owned_node *node, uint64_t va,
 			size_t count)
 {
 	uint64_t *entry = &node->node.entry[block_index(va)];
-	struct leaf *leaf = node->leaves[block_index(va)];
+	struct leaf *leaf;
 	size_t i;
 
+	if (*entry & BLOCK && count < LEAF_ENTRIES)
+		split_block(node, va);
+	leaf = node->leaves[block_index(va)];
 	if (*entry & BLOCK)
 		store(entry, (uintptr_t)(leaf ? leaf : &table->no_leaf));
 	for (i = 0; leaf && i < count; i++)
 		store(&leaf->addr[unit_index(va) + i], NO_ADDR);
 }
 
-/* Of whole mappings, whose ends a block does not reach across */
 void table_clear(struct table *table, uint64_t va, uint64_t length)
 {
 	struct owned_node *node;

@@ -157,8 +157,9 @@ enum vfiodma_open_flags {
  * -EUNATCH: the device is not bound to vfio-pci;
  * -ENOSYS: this kernel can not do it: VFIO has no cdev for the device, or iommufd
  * no IOMMU_IOAS_GET_PA, or not for the addresses of this device;
- * -EACCES: the mode or owner of the cdev; -EPERM: no CAP_SYS_RAWIO, which a device
- * without an IOMMU takes;
+ * -EACCES: the mode or owner of the cdev, or the device takes a VF token, which the
+ * library does not pass; -EPERM: no CAP_SYS_RAWIO, which a device without an IOMMU
+ * takes;
  * -EBUSY: it is in use, by its cdev or its group;
  * -EXDEV: the devices of the context take other addresses: they have an IOMMU and
  * this has none, their buses see memory elsewhere and its does not, or the other way
@@ -177,7 +178,7 @@ int vfiodma_device_open(struct vfiodma_ctx *ctx, const char *bdf,
  * @dev_out: gets the device
  *
  * Return: 0, or as vfiodma_device_open(); -EBADF: @fd is not open; -EINVAL: it is
- * no cdev of VFIO; -EBUSY: it is bound already, by this file or another.
+ * no cdev of VFIO, or not that of a PCI device; -EBUSY: it is bound already, by this file or another.
  */
 int vfiodma_device_open_fd(struct vfiodma_ctx *ctx, int fd, unsigned int flags,
 			   struct vfiodma_device **dev_out);
@@ -205,7 +206,8 @@ int vfiodma_device_fd(const struct vfiodma_device *dev);
  * vfiodma_device_has_iommu() - whether an IOMMU stands between it and memory
  * @dev: the device
  *
- * Return: true if addresses are IOVAs, false if they are physical ones.
+ * Return: true if addresses are IOVAs, false if they are what the bus of the
+ * device takes for physical memory, see vfiodma_device_dma_info()
  */
 bool vfiodma_device_has_iommu(const struct vfiodma_device *dev);
 
@@ -339,12 +341,14 @@ int vfiodma_region_map(struct vfiodma_device *dev, unsigned int region,
 int vfiodma_region_unmap(struct vfiodma_device *dev, void *va);
 
 /**
- * vfiodma_region_read() - read of a region, as configuration space and ports are
+ * vfiodma_region_read() - read from a region, also from one that cannot be mapped,
+ * such as configuration space or ports
  * @dev: the device
  * @region: of enum vfiodma_region
  * @offset: where in it
- * @data: gets what is there, in little endian; 1, 2, 4 or 8 bytes that are
- *	  aligned are one access
+ * @data: gets what is there, in little endian; 1, 2 or 4 bytes that are aligned
+ *	  are one access, in configuration space within a capability, and so are 8
+ *	  in a BAR of memory where the kernel can do that
  * @size: how many bytes
  *
  * Return: 0, or -EINVAL: @region is no number of one, or has no such bytes; -EIO:
@@ -402,10 +406,10 @@ int vfiodma_irq_count(struct vfiodma_device *dev, enum vfiodma_irq irq);
  * one can go beyond only with MSI-X, and only where the kernel can add vectors
  * later; so name all that will be used the first time, if only with -1.
  *
- * Return: 0, or -EINVAL: the device has no such vectors, another kind is on, or
- * the vectors are beyond those of the first call; -EBADF: an eventfd is not one;
- * -ENOSPC: the machine has no vector left; -EBUSY: INTx, whose line is another
- * driver's alone.
+ * Return: 0, or -EINVAL: the device has no such vectors, another kind is on, the
+ * vectors are beyond those of the first call, or a descriptor is no eventfd;
+ * -EBADF: a descriptor is not open; -ENOSPC: the machine has fewer vectors left than
+ * that, and none was turned on; -EBUSY: INTx, whose line is another driver's alone.
  */
 int vfiodma_irq_set(struct vfiodma_device *dev, enum vfiodma_irq irq,
 		    unsigned int first, unsigned int count, const int *eventfds);
@@ -435,7 +439,8 @@ int vfiodma_irq_disable(struct vfiodma_device *dev, enum vfiodma_irq irq);
  * @VFIODMA_HUGE_1G: huge pages of 1 GiB
  * @VFIODMA_CONTIGUOUS: one piece to the device, of whatever kind of page. Up to the
  *			size of a huge page that is as good as sure where such pages
- *			were set aside. What is larger is tried
+ *			were set aside. What is larger is tried, from a heap if the
+ *			kernel has one, which a second context can not map (-EFAULT)
  */
 enum vfiodma_memory {
 	VFIODMA_SCATTERED,

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Frames from one port to the other and back by the userspace driver, as KTAP
 echo "KTAP version 1"
-echo 1..5
+echo 1..6
 . /job/ktap.sh
 driver=/job/noiommu-eth
 frames=4000
@@ -20,6 +20,11 @@ runs=$(echo "$said" | sed -n "s/^physical runs: //p")
 [ "${runs:-0}" -gt 150 ]
 result $? "from memory that is scattered" "$said"
 
+# shellcheck disable=SC2086
+said=$($driver --count 0 $NIC 2>&1)
+status=$?
+[ $status = 2 ] && echo "$said" | grep -q "0: not a number from 1 to"
+result $? "no frame is not enough" "status $status: $said"
 said=$($driver "${NIC%% *}" 2>&1)
 status=$?
 [ $status = 2 ] && echo "$said" | grep -q "two addresses"
