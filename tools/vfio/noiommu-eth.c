@@ -303,7 +303,7 @@ static int program(int argc, char **argv)
 				     NULL)) != -1) {
 		switch (option) {
 		case 'c':
-			if (example_parse_number(optarg, 1, ULONG_MAX,
+			if (example_parse_number(optarg, 1, ~0ULL,
 						 &lap.wanted))
 				return EXIT_USAGE;
 			break;
