@@ -178,7 +178,8 @@ int vfiodma_device_open(struct vfiodma_ctx *ctx, const char *bdf,
  * @dev_out: gets the device
  *
  * Return: 0, or as vfiodma_device_open(); -EBADF: @fd is not open; -EINVAL: it is
- * no cdev of VFIO, or not that of a PCI device; -EBUSY: it is bound already, by this file or another.
+ * no cdev of VFIO, or not that of a PCI device; -EBUSY: it is bound already, by this
+ * file or another.
  */
 int vfiodma_device_open_fd(struct vfiodma_ctx *ctx, int fd, unsigned int flags,
 			   struct vfiodma_device **dev_out);
