@@ -5,6 +5,8 @@
 
 #include <iommufd_noiommu.h>
 
+#include "missing_page.h"
+
 struct race_revoke {
 	int fd;
 	__u32 ioas_id;
@@ -199,6 +201,66 @@ TEST_F(noiommu, two_dmabufs)
 	test_cmd_dmabuf_check_pa(dfd[0], 0, phys);
 	for (i = 0; i != 2; i++)
 		close(dfd[i]);
+}
+
+struct copy {
+	int fd;
+	struct iommu_ioas_copy args;
+	int ret;
+};
+
+static void *copy(void *arg)
+{
+	struct copy *copy = arg;
+
+	copy->ret = ioctl(copy->fd, IOMMU_IOAS_COPY, &copy->args);
+	return NULL;
+}
+
+/*
+ * A dma-buf is revoked while it is being copied together with memory that makes the
+ * copy wait. It is in the page table by then, and not yet in the IOAS.
+ */
+TEST_F(noiommu, revoke_in_a_copy)
+{
+	const __u64 size = PAGE_SIZE * 4, iova = TEST_IOVA + BUFFER_SIZE;
+	struct copy job = {
+		.fd = self->fd,
+		.args = {
+			.size = sizeof(job.args),
+			.flags = IOMMU_IOAS_MAP_FIXED_IOVA |
+				 IOMMU_IOAS_MAP_READABLE |
+				 IOMMU_IOAS_MAP_WRITEABLE,
+			.dst_ioas_id = self->ioas_id,
+			.length = size + PAGE_SIZE,
+			.dst_iova = iova,
+			.src_iova = TEST_IOVA,
+		},
+	};
+	__u64 src_iova = TEST_IOVA;
+	struct missing_page page;
+	pthread_t thread;
+	int dfd;
+
+	missing_page_init(_metadata, &page);
+	test_ioctl_ioas_alloc(&job.args.src_ioas_id);
+	test_cmd_get_dmabuf(size, &dfd);
+	ASSERT_EQ(0, _test_ioctl_ioas_map_file(self->fd, job.args.src_ioas_id,
+					       dfd, 0, size, &src_iova,
+					       job.args.flags));
+	test_ioctl_ioas_map_fixed_id(job.args.src_ioas_id, page.va, PAGE_SIZE,
+				     TEST_IOVA + size);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, copy, &job));
+	missing_page_wait(_metadata, &page);
+	test_cmd_revoke_dmabuf(dfd, true);
+
+	missing_page_give(_metadata, &page);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(0, job.ret);
+	test_err_get_pa(EINVAL, .iova = iova);
+	check_pa(self->ioas_id, iova + size, page.va, PAGE_SIZE);
+	close(dfd);
+	close(page.fd);
 }
 
 #define LOG_SECONDS 20

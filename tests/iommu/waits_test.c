@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Lookups that wait: they can be killed, and nobody else waits for them */
-#include <linux/userfaultfd.h>
-#include <poll.h>
 #include <pthread.h>
 #include <time.h>
-#include <sys/syscall.h>
 
 #include <iommufd_noiommu.h>
+
+#include "missing_page.h"
 
 static char task_state(pid_t pid)
 {
@@ -30,49 +29,6 @@ static bool wait_for_state(pid_t pid, const char *states)
 		if (strchr(states, task_state(pid)))
 			return true;
 	return false;
-}
-
-/* A page that whoever touches it waits for, until it is given */
-struct missing_page {
-	void *va;
-	int fd;
-};
-
-static void missing_page_init(struct __test_metadata *_metadata,
-			      struct missing_page *page)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-
-	page->va = mmap(0, PAGE_SIZE, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, page->va);
-	/* One that blocks is always in error to poll() */
-	page->fd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	ASSERT_NE(-1, page->fd);
-	ASSERT_EQ(0, ioctl(page->fd, UFFDIO_API, &api));
-	reg.range = (struct uffdio_range){ (uintptr_t)page->va, PAGE_SIZE };
-	ASSERT_EQ(0, ioctl(page->fd, UFFDIO_REGISTER, &reg));
-}
-
-/* Until somebody waits for it */
-static void missing_page_wait(struct __test_metadata *_metadata,
-			      const struct missing_page *page)
-{
-	struct pollfd event = { .fd = page->fd, .events = POLLIN };
-
-	EXPECT_EQ(1, poll(&event, 1, 10000));
-	EXPECT_EQ(POLLIN, event.revents);
-}
-
-static void missing_page_give(struct __test_metadata *_metadata,
-			      const struct missing_page *page)
-{
-	struct uffdio_zeropage zero = {
-		.range = { (uintptr_t)page->va, PAGE_SIZE },
-	};
-
-	EXPECT_EQ(0, ioctl(page->fd, UFFDIO_ZEROPAGE, &zero));
 }
 
 /* A lookup that waits for an attach, which waits for memory, can be killed */

@@ -10,6 +10,7 @@
  */
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <linux/vfio.h>
 #include <poll.h>
@@ -20,6 +21,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -751,27 +753,41 @@ static void test_open_errors(void)
 	EXPECT_EQ(vfiodma_ctx_destroy(ctx), 0);
 }
 
-/* In a process without root's rights: -EACCES of the nodes, then -EPERM */
-static void test_privileges(void)
+/* What opening gives in a process without root's rights */
+static int open_as_user(struct vfiodma_ctx *ctx)
 {
 	struct vfiodma_device *dev;
-	struct vfiodma_ctx *ctx;
-	int status, err;
+	int status;
 	pid_t pid;
 
-	REQUIRE_OK(vfiodma_ctx_create(&ctx));
 	fflush(stdout);
 	pid = fork();
 	if (!pid) {
 		if (setgroups(0, NULL) || setgid(1000) || setuid(1000))
-			_exit(100);
-		if (vfiodma_ctx_create(&ctx) != -EACCES)
-			_exit(101);
-		err = vfiodma_device_open(ctx, edu, 0, &dev);
-		_exit(-err);
+			_exit(200);
+		if (vfiodma_ctx_create(&(struct vfiodma_ctx *){ NULL }) != -EACCES)
+			_exit(201);
+		_exit(-vfiodma_device_open(ctx, edu, 0, &dev));
 	}
-	waitpid(pid, &status, 0);
-	EXPECT_EQ(WEXITSTATUS(status), EACCES);
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return 1;
+	return -WEXITSTATUS(status);
+}
+
+/* The mode of the nodes, and where that lets everybody, the capability */
+static void test_privileges(void)
+{
+	struct vfiodma_ctx *ctx;
+	char node[PATH_MAX];
+	struct stat before;
+
+	REQUIRE_OK(vfiodma_ctx_create(&ctx));
+	EXPECT_EQ(open_as_user(ctx), -EACCES);
+	REQUIRE_OK(sysfs_find_node(edu, node, sizeof(node)));
+	REQUIRE_OK(stat(node, &before));
+	REQUIRE_OK(chmod(node, 0666));
+	EXPECT_EQ(open_as_user(ctx), has_iommu ? 0 : -EPERM);
+	EXPECT_EQ(chmod(node, before.st_mode & 07777), 0);
 	EXPECT_EQ(vfiodma_ctx_destroy(ctx), 0);
 }
 

@@ -18,16 +18,17 @@
 
 /**
  * iommufd_noiommu_revoked() - A dma-buf in a noiommu HWPT was revoked
- * @area: What of it was mapped
+ * @pages: The dma-buf
+ * @area: What of it is mapped, or is being mapped or unmapped and has no pages then
  *
- * Context: The caller holds the mutex of the area's pages.
+ * Context: The caller holds the mutex of @pages.
  */
-void iommufd_noiommu_revoked(struct iopt_area *area)
+void iommufd_noiommu_revoked(struct iopt_pages *pages, struct iopt_area *area)
 {
-	struct iopt_pages_dmabuf *dmabuf = &area->pages->dmabuf;
+	struct iopt_pages_dmabuf *dmabuf = &pages->dmabuf;
 	u64 start = dmabuf->phys.paddr + dmabuf->start;
 
-	lockdep_assert_held(&area->pages->mutex);
+	lockdep_assert_held(&pages->mutex);
 
 	pr_warn_ratelimited("a dma-buf was revoked, devices without an IOMMU may still access %#llx-%#llx (IOVA %#lx-%#lx)\n",
 			    start + (u64)iopt_area_index(area) * PAGE_SIZE,
