@@ -186,7 +186,8 @@ def read(name, settings, kernel, program=programs.noiommu_nvme, extents=True, sh
         result, reports = diskread.run(settings, kernel, name, READS.values(),
                                        lambda data: progress.update(), program, shape)
         progress.clear()
-        results = [(f"{name}: {how}", diskread.problem(report, extents, shape == "mixed"))
+        results = [(f"{name}: {how}", diskread.problem(report, extents,
+                                                        translated=shape == "mixed"))
                    for how, report in zip(READS, reports)]
         return ktap.document(results + [(f"kernel log of {name}", result.trouble())])
     return Suite(name, run, kernel, settings.work / f"{name}.log")

@@ -5,7 +5,7 @@
 
 #include <iommufd_noiommu.h>
 
-#include "missing_page.h"
+#include "waiting.h"
 
 struct race_revoke {
 	int fd;
@@ -203,20 +203,6 @@ TEST_F(noiommu, two_dmabufs)
 		close(dfd[i]);
 }
 
-struct copy {
-	int fd;
-	struct iommu_ioas_copy args;
-	int ret;
-};
-
-static void *copy(void *arg)
-{
-	struct copy *copy = arg;
-
-	copy->ret = ioctl(copy->fd, IOMMU_IOAS_COPY, &copy->args);
-	return NULL;
-}
-
 /*
  * A dma-buf is revoked while it is being copied together with memory that makes the
  * copy wait. It is in the page table by then, and not yet in the IOAS.
@@ -224,39 +210,39 @@ static void *copy(void *arg)
 TEST_F(noiommu, revoke_in_a_copy)
 {
 	const __u64 size = PAGE_SIZE * 4, iova = TEST_IOVA + BUFFER_SIZE;
-	struct copy job = {
+	struct iommu_ioas_copy args = {
+		.size = sizeof(args),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
+			 IOMMU_IOAS_MAP_WRITEABLE,
+		.dst_ioas_id = self->ioas_id,
+		.length = size + PAGE_SIZE,
+		.dst_iova = iova,
+		.src_iova = TEST_IOVA,
+	};
+	struct waiting_call copy = {
 		.fd = self->fd,
-		.args = {
-			.size = sizeof(job.args),
-			.flags = IOMMU_IOAS_MAP_FIXED_IOVA |
-				 IOMMU_IOAS_MAP_READABLE |
-				 IOMMU_IOAS_MAP_WRITEABLE,
-			.dst_ioas_id = self->ioas_id,
-			.length = size + PAGE_SIZE,
-			.dst_iova = iova,
-			.src_iova = TEST_IOVA,
-		},
+		.request = IOMMU_IOAS_COPY,
+		.args = &args,
 	};
 	__u64 src_iova = TEST_IOVA;
 	struct missing_page page;
-	pthread_t thread;
 	int dfd;
 
 	missing_page_init(_metadata, &page);
-	test_ioctl_ioas_alloc(&job.args.src_ioas_id);
+	test_ioctl_ioas_alloc(&args.src_ioas_id);
 	test_cmd_get_dmabuf(size, &dfd);
-	ASSERT_EQ(0, _test_ioctl_ioas_map_file(self->fd, job.args.src_ioas_id,
+	ASSERT_EQ(0, _test_ioctl_ioas_map_file(self->fd, args.src_ioas_id,
 					       dfd, 0, size, &src_iova,
-					       job.args.flags));
-	test_ioctl_ioas_map_fixed_id(job.args.src_ioas_id, page.va, PAGE_SIZE,
+					       args.flags));
+	test_ioctl_ioas_map_fixed_id(args.src_ioas_id, page.va, PAGE_SIZE,
 				     TEST_IOVA + size);
-	ASSERT_EQ(0, pthread_create(&thread, NULL, copy, &job));
+	waiting_call_start(_metadata, &copy);
 	missing_page_wait(_metadata, &page);
 	test_cmd_revoke_dmabuf(dfd, true);
 
 	missing_page_give(_metadata, &page);
-	ASSERT_EQ(0, pthread_join(thread, NULL));
-	EXPECT_EQ(0, job.ret);
+	waiting_call_join(_metadata, &copy);
+	EXPECT_EQ(0, copy.ret);
 	test_err_get_pa(EINVAL, .iova = iova);
 	check_pa(self->ioas_id, iova + size, page.va, PAGE_SIZE);
 	close(dfd);

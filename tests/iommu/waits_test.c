@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Lookups that wait: they can be killed, and nobody else waits for them */
-#include <pthread.h>
 #include <time.h>
 
 #include <iommufd_noiommu.h>
 
-#include "missing_page.h"
+#include "waiting.h"
 
 static char task_state(pid_t pid)
 {
@@ -75,51 +74,37 @@ TEST_F(noiommu, get_pa_killed)
 /* An unbind waits as long as a device is in use, and gives up after this */
 #define UNBIND_TIMEOUT 60
 
-struct device_lookup {
-	int fd;
-	struct iommu_ioas_get_pa args;
-	int ret;
-};
-
-static void *look_up_device(void *arg)
-{
-	struct device_lookup *lookup = arg;
-
-	lookup->ret = ioctl(lookup->fd, IOMMU_IOAS_GET_PA, &lookup->args) ?
-		      -errno : 0;
-	return NULL;
-}
-
 /* While a lookup by device waits for the memory of its array, the device can go */
 TEST_F(noiommu, unbind_beside_lookup)
 {
 	struct missing_page page;
-	struct device_lookup lookup = {
-		.fd = self->fd,
-		.args = {
-			.size = sizeof(lookup.args),
-			.flags = IOMMU_IOAS_GET_PA_DEVICE,
-			.ioas_id = self->ioas_id,
-			.iova = TEST_IOVA,
-			.num_extents = NR_PAGES,
-			.dev_id = self->device_id,
-		},
+	struct iommu_ioas_get_pa args = {
+		.size = sizeof(args),
+		.flags = IOMMU_IOAS_GET_PA_DEVICE,
+		.ioas_id = self->ioas_id,
+		.iova = TEST_IOVA,
+		.num_extents = NR_PAGES,
+		.dev_id = self->device_id,
 	};
-	pthread_t thread;
+	struct waiting_call lookup = {
+		.fd = self->fd,
+		.request = IOMMU_IOAS_GET_PA,
+		.args = &args,
+	};
 	time_t start;
 
 	missing_page_init(_metadata, &page);
-	lookup.args.extents_uptr = (uintptr_t)page.va;
-	ASSERT_EQ(0, pthread_create(&thread, NULL, look_up_device, &lookup));
+	args.extents_uptr = (uintptr_t)page.va;
+	waiting_call_start(_metadata, &lookup);
 	missing_page_wait(_metadata, &page);
 	start = time(NULL);
 	test_ioctl_destroy(self->stdev_id);
 	EXPECT_GT(UNBIND_TIMEOUT / 2, time(NULL) - start);
 
 	missing_page_give(_metadata, &page);
-	ASSERT_EQ(0, pthread_join(thread, NULL));
+	waiting_call_join(_metadata, &lookup);
 	EXPECT_EQ(0, lookup.ret);
-	EXPECT_EQ(BUFFER_SIZE, lookup.args.length);
+	EXPECT_EQ(BUFFER_SIZE, args.length);
 	close(page.fd);
 }
 

@@ -6,7 +6,8 @@ SELFTESTS := $(abspath $(TREE))/tools/testing/selftests
 
 # A header that the tree has too is the tree's
 CFLAGS += $(KHDR_INCLUDES)
-CFLAGS += -O2 -g -MD -Wall -Werror
+# With -MP a header can go away, or get another name, between two builds
+CFLAGS += -O2 -g -MD -MP -Wall -Werror
 CFLAGS += -I$(CURDIR)/../lib
 CFLAGS += -I$(SELFTESTS)/../../include
 LDFLAGS += -pthread

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef MISSING_PAGE_H
-#define MISSING_PAGE_H
+/* Calls that wait for a page of memory, for as long as a test likes */
+#ifndef WAITING_H
+#define WAITING_H
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -16,7 +19,7 @@ struct missing_page {
 };
 
 static inline void missing_page_init(struct __test_metadata *_metadata,
-			      struct missing_page *page)
+				     struct missing_page *page)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
@@ -34,7 +37,7 @@ static inline void missing_page_init(struct __test_metadata *_metadata,
 
 /* Until somebody waits for it */
 static inline void missing_page_wait(struct __test_metadata *_metadata,
-			      const struct missing_page *page)
+				     const struct missing_page *page)
 {
 	struct pollfd event = { .fd = page->fd, .events = POLLIN };
 
@@ -43,13 +46,43 @@ static inline void missing_page_wait(struct __test_metadata *_metadata,
 }
 
 static inline void missing_page_give(struct __test_metadata *_metadata,
-			      const struct missing_page *page)
+				     const struct missing_page *page)
 {
 	struct uffdio_zeropage zero = {
 		.range = { (uintptr_t)page->va, PAGE_SIZE },
 	};
 
 	EXPECT_EQ(0, ioctl(page->fd, UFFDIO_ZEROPAGE, &zero));
+}
+
+/* An ioctl in a thread of its own; ret is 0 or a negative errno when it has ended */
+struct waiting_call {
+	int fd;
+	unsigned long request;
+	void *args;
+	int ret;
+	pthread_t thread;
+};
+
+static inline void *waiting_call_run(void *arg)
+{
+	struct waiting_call *call = arg;
+
+	call->ret = ioctl(call->fd, call->request, call->args) ? -errno : 0;
+	return NULL;
+}
+
+static inline void waiting_call_start(struct __test_metadata *_metadata,
+				      struct waiting_call *call)
+{
+	ASSERT_EQ(0, pthread_create(&call->thread, NULL, waiting_call_run,
+				    call));
+}
+
+static inline void waiting_call_join(struct __test_metadata *_metadata,
+				     struct waiting_call *call)
+{
+	ASSERT_EQ(0, pthread_join(call->thread, NULL));
 }
 
 #endif
