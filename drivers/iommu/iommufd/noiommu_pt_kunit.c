@@ -113,7 +113,7 @@ static void test_sizes(struct kunit *test)
 {
 	unsigned int lg2;
 
-	for (lg2 = ilog2(FRAME); lg2 < min(BITS_PER_LONG, 52); lg2++) {
+	for (lg2 = ilog2(FRAME); lg2 < min(BITS_PER_LONG, ilog2(NOIOMMU_PHYS_END)); lg2++) {
 		const unsigned long size = 1UL << lg2;
 		const unsigned long iova = size;
 		const phys_addr_t phys = size;
