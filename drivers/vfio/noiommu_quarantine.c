@@ -128,7 +128,8 @@ EXPORT_SYMBOL_GPL(vfio_device_was_reset);
  */
 void vfio_quarantine_ioctl_reset(struct vfio_device *device)
 {
-	if (!vfio_device_is_noiommu(device))
+	/* It begins when the last user is gone, so not while this one is there */
+	if (!vfio_device_is_noiommu(device) || !READ_ONCE(device->quarantined))
 		return;
 	mutex_lock(&device->dev_set->lock);
 	vfio_quarantine_release(device, "reset");

@@ -19,6 +19,9 @@ TOOLS = ("initramfs-tools", "dkms", "openssl")
 MODULES = ("iommufd", "vfio", "vfio_iommu_type1", "vfio_pci", "vfio_pci_core")
 ROOT_SIZE = 6 << 30
 
+# The larger examples of the library, and what they are made of
+DRIVERS = {"noiommu-nvme": "noiommu-nvme.c nvme*.c", "noiommu-eth": "noiommu-eth.c e1000e.c"}
+
 
 def suite(settings, run_kernel):
     """KTAP of the whole way."""
@@ -75,16 +78,22 @@ class Trial:
                 ("the modules are signed", self.unsigned(self.before))]
 
     def library(self, package):
-        """Its example is built as its reader would, with nothing else of the series there."""
+        """Its examples are built as their reader would, with nothing else of the series
+        there."""
         shutil.copy(package, self.root.folder / "tmp" / package.name)
         self.apt("install the library", f"/tmp/{package.name}", "gcc", "libc6-dev", "pkgconf")
         self.step("build the library's example", "sh", "-c",
                   f"cc /usr/share/doc/{libdeb.NAME}/examples/vfiodma-identify.c "
                   "$(pkg-config --cflags --libs vfiodma) -o /tmp/identify")
         linked = self.root.ask("ldd", "/tmp/identify")
+        for name, files in DRIVERS.items():
+            self.step(f"build the library's {name}", "sh", "-c",
+                      f"cd /usr/share/doc/{libdeb.NAME}/examples && "
+                      f"cc {files} example*.c $(pkg-config --cflags --libs vfiodma) "
+                      f"-o /tmp/{name}")
         self.step("purge the library", "apt-get", "purge", "-q", "-y", libdeb.NAME)
         left = [str(path) for path in self.root.folder.glob("usr/**/*vfiodma*")]
-        return [("the library's example is built",
+        return [("the library's examples are built",
                  "" if "libvfiodma.so.1 => /" in linked else f"ldd says: {linked}"),
                 ("nothing of the library is left", ", ".join(left))]
 

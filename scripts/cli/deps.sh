@@ -43,6 +43,8 @@ clang_package() {
 # checkpatch looks at SPDX lines with modules of Debian's python
 needed_for_check() {
 	needed_for_root
+	# Modules for a kernel of arm64 are tried, too, which takes a Debian root
+	[ "$(id -u)" != 0 ] || needed_for_arm64
 	lacking <<-END
 	file /usr/lib/python3/dist-packages/ply python3-ply
 	file /usr/lib/python3/dist-packages/git python3-git

@@ -2,6 +2,7 @@
 """libvfiodma-dev, the Debian package with the library that drivers are written against,
 static and shared, and the examples. It is for the architecture of this machine."""
 
+import re
 import shutil
 import subprocess
 
@@ -12,7 +13,8 @@ from common.ui import Failure
 from packages import debfile, modsource
 
 NAME = "libvfiodma-dev"
-EXAMPLES = ("vfiodma-identify.c", "noiommu-*.c", "example*.[ch]", "nvme*.[ch]", "e1000e.[ch]")
+EXAMPLES = ("vfiodma-identify.c", "noiommu-*.c", "example*.[ch]", "nvme*.[ch]", "e1000e.[ch]",
+            "dma.h")
 
 CONTROL = """\
 Package: {name}
@@ -23,7 +25,7 @@ Architecture: {architecture}
 Multi-Arch: same
 Maintainer: {maintainer}
 Installed-Size: {size}
-Depends: libc6
+Depends: libc6 (>= {libc})
 Recommends: pkgconf | pkg-config
 Suggests: vfio-noiommu-dkms
 Description: drivers in userspace, with or without an IOMMU
@@ -47,9 +49,10 @@ def build(settings, folder):
         for file in sources(settings):
             debfile.write(examples / file.name, file.read_text())
         debfile.add_documents(root, NAME, version)
+        shared, = root.glob("usr/lib/*/libvfiodma.so.*.*")
         debfile.write(root / "DEBIAN/control", CONTROL.format(
             name=NAME, version=version, architecture=architecture, size=debfile.size(root),
-            maintainer=debfile.MAINTAINER))
+            maintainer=debfile.MAINTAINER, libc=libc_of(ask("objdump", "-T", str(shared)))))
         debfile.write(root / "DEBIAN/triggers", "activate-noawait ldconfig\n")
         return debfile.pack(root, folder / f"{NAME}_{version}_{architecture}.deb",
                             folder / "dpkg-deb-library.log")
@@ -58,6 +61,12 @@ def build(settings, folder):
 def sources(settings):
     return [file for pattern in EXAMPLES
             for file in sorted((settings.source / "tools/vfio").glob(pattern))]
+
+
+def libc_of(symbols):
+    """The oldest version of the C library that has all that is used of it."""
+    return max(re.findall(r"\(GLIBC_([\d.]+)\)", symbols),
+               key=lambda version: [int(part) for part in version.split(".")])
 
 
 def ask(*command):

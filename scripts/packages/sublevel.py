@@ -17,7 +17,7 @@ FOLDERS = ("drivers/iommu", "drivers/vfio", "include", "lib/interval_tree.c")
 
 
 def unpack(settings, version, wanted, target):
-    """Writes those files to a folder that wanted() says; returns their paths."""
+    """Writes those files that wanted() says to a folder."""
     plain = plain_files(settings, version)
     patches = relevant(settings, wanted)
     touched = {path for _, diff in patches for path in diffs.split(diff)}
@@ -31,10 +31,8 @@ def unpack(settings, version, wanted, target):
         for _ in applying.each(repo, patches):
             pass
         repo.bytes("checkout-index", "-a", "-f")
-        paths = repo.text("ls-files").split("\n")
-        for path in paths:
+        for path in repo.text("ls-files").split("\n"):
             copy(pathlib.Path(scratch, path), target / path)
-    return paths
 
 
 def files_of(folder, wanted):
@@ -75,10 +73,9 @@ def extract(tarball, folder):
     fresh.mkdir(parents=True)
     command = ["tar", "-x", "--strip-components=1", "--wildcards", "-C", str(fresh), "-f",
                str(tarball), *(f"*/{path}" for path in FOLDERS)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
-        process.communicate()
-    if process.returncode:
-        raise Failure(f"cannot unpack {tarball}")
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise Failure(f"cannot unpack {tarball}: {done.stderr.strip()}")
     fresh.rename(folder)
     progress.done()
 

@@ -9,7 +9,8 @@ from packages import modsource, options
 
 VFIO = "CONFIG_VFIO=m\n"
 CONFIG = ("CONFIG_MODULES=y\nCONFIG_IOMMU_SUPPORT=y\nCONFIG_IOMMU_API=y\nCONFIG_PCI=y\n"
-          "CONFIG_INTERVAL_TREE=y\nCONFIG_EVENTFD=y\nCONFIG_IRQ_BYPASS_MANAGER=m\n")
+          "CONFIG_INTERVAL_TREE=y\nCONFIG_EVENTFD=y\nCONFIG_IRQ_BYPASS_MANAGER=m\n"
+          "CONFIG_DEBUG_INFO_BTF=y\n")
 AMDV1 = "0x0\tpt_iommu_amdv1_init\tvmlinux\tEXPORT_SYMBOL_GPL\tGENERIC_PT_IOMMU\n"
 SPAN = "0x0\tinterval_tree_span_iter_first\tvmlinux\tEXPORT_SYMBOL_GPL\t\n"
 DRIVER = "0x0\t_iommufd_object_depend\tvmlinux\tEXPORT_SYMBOL_GPL\tIOMMUFD\n"
@@ -44,7 +45,7 @@ class MadeUp(unittest.TestCase):
                  "".join(f"#define LINUX_VERSION_{name} {value}\n" for name, value in numbers)),
                 ("include/config/auto.conf", CONFIG + VFIO + config),
                 ("include/config/kernel.release", f"{version}+deb-amd64\n"),
-                ("Module.symvers", symbols)):
+                ("Module.symvers", symbols), ("vmlinux", "")):
             path = self.kdir / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
@@ -89,6 +90,14 @@ class Configure(MadeUp):
         (self.kdir / "include/config/auto.conf").write_text(
             VFIO + CONFIG.replace("CONFIG_IOMMU_API=y\n", ""))
         self.assertIn("it has no CONFIG_IOMMU_API", self.refusal())
+
+    def test_structs_have_to_be_known(self):
+        self.kernel()
+        (self.kdir / "vmlinux").unlink()
+        self.assertIn("there is no vmlinux", self.refusal())
+        (self.kdir / "include/config/auto.conf").write_text(
+            VFIO + CONFIG.replace("CONFIG_DEBUG_INFO_BTF=y\n", ""))
+        self.assertIn("it has no CONFIG_DEBUG_INFO_BTF", self.refusal())
 
     def test_no_headers(self):
         self.assertIn("are its headers installed", self.refusal())

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Mappings that are cut, shared with others, or left behind */
+#include <time.h>
+
 #include <linux/vfio.h>
 
 #include <iommufd_noiommu.h>
@@ -120,6 +122,45 @@ TEST_F(noiommu, split)
 	test_cmd_hwpt_alloc(self->device_id, self->ioas_id, 0, &hwpt_id);
 	test_cmd_mock_domain_replace(self->stdev_id, hwpt_id);
 	check_windows(areas, 3);
+}
+
+static __u64 cpu_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+/*
+ * Buffers of several sizes in turn, as drivers have them. The search for an IOVA goes on
+ * where the last one for that size has ended: the last quarter of all takes as long as
+ * the first. If it passed all that are there, it would take seven times as long.
+ */
+TEST_F(noiommu, many_of_several_sizes)
+{
+	const size_t sizes[] = { HUGEPAGE_SIZE, PAGE_SIZE, PAGE_SIZE * 16 };
+	const size_t quarter = 6000;
+	__u64 ns[5], iova;
+	uint32_t ioas_id;
+	size_t i;
+	char *buf;
+
+	buf = mmap(0, HUGEPAGE_SIZE * 2, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, buf);
+	buf += -(uintptr_t)buf % HUGEPAGE_SIZE;
+	/* Of nothing that has to map it */
+	test_ioctl_ioas_alloc(&ioas_id);
+	for (i = 0; i != quarter * 4; i++) {
+		if (i % quarter == 0)
+			ns[i / quarter] = cpu_ns();
+		test_ioctl_ioas_map_id(ioas_id, buf, sizes[i % ARRAY_SIZE(sizes)],
+				       &iova);
+	}
+	ns[4] = cpu_ns();
+	EXPECT_GT(2 * (ns[1] - ns[0]), ns[4] - ns[3]);
+	test_ioctl_destroy(ioas_id);
 }
 
 TEST_F(noiommu, fork_gone)

@@ -1,11 +1,47 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Lookups in dma-bufs while these are revoked, and what the log says of it */
+/* Lookups in dma-bufs: as a device sees them, and while they are revoked */
 #include <pthread.h>
 #include <time.h>
 
 #include <iommufd_noiommu.h>
 
 #include "waiting.h"
+
+/* Memory has an address for the device, what comes after it in the IOAS has none */
+TEST_F(noiommu, dmabuf_as_device_sees_it)
+{
+	const __u64 iova = TEST_IOVA + BUFFER_SIZE;
+	struct iommu_pa_extent found[2] = {};
+	struct iommu_ioas_get_pa cmd = {
+		.size = sizeof(cmd),
+		.flags = IOMMU_IOAS_GET_PA_DEVICE,
+		.ioas_id = self->ioas_id,
+		.dev_id = self->device_id,
+		.iova = iova - 1,
+		.num_extents = 2,
+		.extents_uptr = (uintptr_t)found,
+	};
+	int dfd;
+
+	test_cmd_get_dmabuf(PAGE_SIZE * 4, &dfd);
+	test_ioctl_ioas_map_fixed_file(dfd, 0, PAGE_SIZE * 4, iova);
+	ASSERT_EQ(0, ioctl(self->fd, IOMMU_IOAS_GET_PA, &cmd));
+	EXPECT_EQ(1, cmd.num_extents);
+	EXPECT_EQ(1, cmd.length);
+	EXPECT_EQ(1, found[0].length);
+
+	test_err_get_pa(EOPNOTSUPP, .flags = IOMMU_IOAS_GET_PA_DEVICE,
+			.dev_id = self->device_id, .iova = iova);
+	cmd.flags = 0;
+	cmd.dev_id = 0;
+	cmd.iova = iova;
+	cmd.length = 0;
+	cmd.num_extents = 2;
+	ASSERT_EQ(0, ioctl(self->fd, IOMMU_IOAS_GET_PA, &cmd));
+	EXPECT_EQ(PAGE_SIZE * 4, cmd.length);
+	test_cmd_dmabuf_check_pa(dfd, 0, cmd.out_phys);
+	close(dfd);
+}
 
 struct race_revoke {
 	int fd;

@@ -16,15 +16,25 @@
 /* The two are neighbours, so that all combinations are multiples of the first */
 static_assert(QUIET == 2 * QUARANTINE);
 
-static inline int device_bind_flags(int device_fd, int iommufd, u32 flags)
+static inline int device_bind_id(int device_fd, int iommufd, u32 flags,
+				 u32 *dev_id)
 {
 	struct vfio_device_bind_iommufd args = {
 		.argsz = sizeof(args),
 		.flags = flags,
 		.iommufd = iommufd,
 	};
+	int ret = ioctl_errno(device_fd, VFIO_DEVICE_BIND_IOMMUFD, &args);
 
-	return ioctl_errno(device_fd, VFIO_DEVICE_BIND_IOMMUFD, &args);
+	*dev_id = args.out_devid;
+	return ret;
+}
+
+static inline int device_bind_flags(int device_fd, int iommufd, u32 flags)
+{
+	u32 dev_id;
+
+	return device_bind_id(device_fd, iommufd, flags, &dev_id);
 }
 
 /*
@@ -67,7 +77,8 @@ static inline void bound_init_flags(struct bound *b, const char *bdf, u32 flags)
 {
 	b->device_fd = device_open(bdf);
 	b->iommufd = iommufd_open();
-	VFIO_ASSERT_EQ(device_bind_flags(b->device_fd, b->iommufd, flags), 0);
+	VFIO_ASSERT_EQ(device_bind_id(b->device_fd, b->iommufd, flags,
+				      &b->dev_id), 0);
 	b->ioas_id = ioas_alloc(b->iommufd);
 	VFIO_ASSERT_GT(device_attach_to(b->device_fd, b->ioas_id), 0);
 }

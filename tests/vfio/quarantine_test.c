@@ -378,6 +378,40 @@ TEST_F(quarantine, iommufd_is_open)
 	ASSERT_HELD(false);
 }
 
+/*
+ * Nobody can use the device any more that was bound, by an ioctl which would have to
+ * end before the quarantine can. Another bind of it is another device.
+ */
+TEST_F(quarantine, device_is_gone)
+{
+	u32 hwpt_id, dev_id;
+	struct bound b;
+	void *vaddr;
+
+	vaddr = bound_with_memory(&b, self->bdf, QUARANTINE);
+	ASSERT_EQ(0, hwpt_alloc(b.iommufd, b.dev_id, b.ioas_id, 0, &hwpt_id));
+	ASSERT_EQ(0, object_destroy(b.iommufd, hwpt_id));
+	ASSERT_EQ(0, close(b.device_fd));
+	ASSERT_HELD(true);
+	ASSERT_EQ(-ENOENT, hwpt_alloc(b.iommufd, b.dev_id, b.ioas_id, 0,
+				      &hwpt_id));
+	ASSERT_EQ(-EBUSY, object_destroy(b.iommufd, b.dev_id));
+
+	b.device_fd = device_open(self->bdf);
+	ASSERT_EQ(0, device_bind_id(b.device_fd, b.iommufd, 0, &dev_id));
+	ASSERT_NE(b.dev_id, dev_id);
+	ASSERT_EQ(0, hwpt_alloc(b.iommufd, dev_id, b.ioas_id, 0, &hwpt_id));
+	ASSERT_EQ(0, object_destroy(b.iommufd, hwpt_id));
+	ASSERT_EQ(0, close(b.device_fd));
+	ASSERT_HELD(true);
+
+	ASSERT_EQ(0, bind_once(self->bdf, QUIET));
+	ASSERT_EQ(-ENOENT, object_destroy(b.iommufd, b.dev_id));
+	ASSERT_EQ(0, close(b.iommufd));
+	ASSERT_EQ(0, munmap(vaddr, SIZE));
+	ASSERT_HELD(false);
+}
+
 /* The same user comes again, with what it has mapped */
 TEST_F(quarantine, same_iommufd)
 {

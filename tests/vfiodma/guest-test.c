@@ -426,6 +426,44 @@ static void test_memory_that_fits(void)
 	EXPECT_EQ(vfiodma_ctx_destroy(ctx), 0);
 }
 
+/* Pages one by one, from the last to the first: as good as never in one piece */
+static void scatter(char *va, size_t size)
+{
+	REQUIRE(mmap(va, size, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == va);
+	madvise(va, size, MADV_NOHUGEPAGE);
+	while (size) {
+		size -= PAGE;
+		va[size] = 1;
+	}
+}
+
+/* Without a device memory is not pinned. What was in one piece need not be later on. */
+static void test_memory_that_moves(void)
+{
+	struct vfiodma_ctx *ctx;
+	struct edu device;
+	char *va;
+
+	REQUIRE_OK(vfiodma_ctx_create(&ctx));
+	REQUIRE_OK(edu_open(ctx, edu, &device));
+	REQUIRE_OK(vfiodma_alloc(ctx, MIB(2), VFIODMA_CONTIGUOUS, (void **)&va));
+	edu_close(&device);
+	REQUIRE_OK(edu_open(ctx, edu, &device));
+	EXPECT_EQ(vfiodma_sg(ctx, va, MIB(2), NULL, 0), 1);
+	edu_close(&device);
+
+	scatter(va, MIB(2));
+	if (!has_iommu) {
+		EXPECT_EQ(vfiodma_device_open(ctx, edu, 0, &device.dev), -ENOBUFS);
+		EXPECT_EQ(vfiodma_addr(ctx, va), VFIODMA_NO_ADDR);
+		REQUIRE_OK(vfiodma_free(ctx, va));
+	}
+	REQUIRE_OK(edu_open(ctx, edu, &device));
+	edu_close(&device);
+	EXPECT_EQ(vfiodma_ctx_destroy(ctx), 0);
+}
+
 static void test_own_memory(void)
 {
 	size_t size = MIB(16), count = size / PAGE, i, length = 0;
@@ -718,7 +756,10 @@ static void test_descriptors(void)
 	EXPECT_EQ(vfiodma_device_open_fd(ctx, fd, 0, &again), -EBUSY);
 	vfiodma_device_close(dev);
 	REQUIRE_OK(vfiodma_device_open_fd(ctx, fd, 0, &dev));
+	REQUIRE_OK(vfiodma_device_set_master(dev, true));
 	EXPECT_EQ(vfiodma_device_open_fd(ctx, fd, 0, &again), -EBUSY);
+	/* That is nothing to the one which is at work */
+	EXPECT_EQ(command(dev) & MASTER, MASTER);
 	close(fd);
 	EXPECT_EQ(vfiodma_device_has_iommu(dev), has_iommu);
 	vfiodma_device_close(dev);
@@ -951,6 +992,7 @@ int main(int argc, char **argv)
 		{ "a device's own addresses", test_own_addresses },
 #endif
 		{ "memory that has to fit", test_memory_that_fits },
+		{ "contiguous memory that was not pinned", test_memory_that_moves },
 		{ "the caller's memory", test_own_memory },
 		{ "scatter lists", test_scatter_list },
 		{ "two devices in one context", test_two_devices },

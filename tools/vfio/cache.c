@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Caches that a device does not see. On arm64 a program can maintain them by itself;
- * on x86 there is nothing to maintain, also where the kernel does not say so.
+ * on x86 there is nothing to maintain, also where the kernel does not say so. Memory
+ * that needs none of it is still to be seen in the right order.
  */
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dma.h"
 #include "internal.h"
 
 #if defined(__x86_64__)
@@ -71,11 +73,17 @@ static int maintain(const void *va, size_t size, bool discard)
 int vfiodma_sync_for_device(const struct vfiodma_device *dev, const void *va,
 			    size_t size)
 {
-	return is_coherent(dev) ? 0 : maintain(va, size, false);
+	if (!is_coherent(dev))
+		return maintain(va, size, false);
+	dma_barrier();
+	return 0;
 }
 
 int vfiodma_sync_for_cpu(const struct vfiodma_device *dev, const void *va,
 			 size_t size)
 {
-	return is_coherent(dev) ? 0 : maintain(va, size, true);
+	if (!is_coherent(dev))
+		return maintain(va, size, true);
+	dma_read_barrier();
+	return 0;
 }

@@ -30,6 +30,17 @@ static int bind_device(struct vfiodma_device *dev)
 	return 0;
 }
 
+/*
+ * Behind an IOMMU: EADDRINUSE, where something is mapped there are no IOVAs of the
+ * device; EINVAL, the kernel has given no IOMMU a memory that is of a heap.
+ */
+static int attach_error(const struct vfiodma_device *dev)
+{
+	if (errno == EADDRINUSE || (errno == EINVAL && dev->has_iommu))
+		return -EADDRNOTAVAIL;
+	return -errno;
+}
+
 static int attach(struct vfiodma_device *dev)
 {
 	struct abi_device_attach attach = {
@@ -38,7 +49,7 @@ static int attach(struct vfiodma_device *dev)
 	};
 
 	if (ioctl(dev->fd, ABI_DEVICE_ATTACH, &attach))
-		return -errno;
+		return attach_error(dev);
 	dev->attached = true;
 	return 0;
 }
@@ -112,17 +123,20 @@ static void leave(struct vfiodma_device *dev, bool stopped)
 	struct vfiodma_ctx *ctx = dev->ctx;
 
 	ctx_lock(ctx);
-	if (dev->attached)
-		map_leave(ctx, dev);
+	map_leave(ctx, dev);
 	if (stopped)
 		detach(dev);
 	ctx_unlock(ctx);
 }
 
-/* Gives everything back, however far it was opened. */
+/*
+ * Gives everything back, however far it was opened. Before it is attached, the device
+ * may be at work for somebody else, or none whose registers are known.
+ */
 static void discard(struct vfiodma_device *dev)
 {
-	leave(dev, !take_off_bus(dev));
+	if (dev->attached)
+		leave(dev, !take_off_bus(dev));
 	region_unmap_all(dev);
 	close(dev->fd);
 	if (dev->request >= 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The order in which a device and this process see what the other has written:
- * registers, and memory that both use.
+ * registers, and memory that both use. For the library and the examples.
  */
 #ifndef DMA_H
 #define DMA_H
@@ -64,10 +64,8 @@ static inline void dma_read_barrier(void)
  * time: without the barrier, the compiler could use what a loop has loaded before.
  */
 #define READ_ONCE(x)					\
-({							\
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);	\
-	__atomic_load_n(&(x), __ATOMIC_RELAXED);	\
-})
+	(__atomic_signal_fence(__ATOMIC_SEQ_CST),	\
+	 __atomic_load_n(&(x), __ATOMIC_RELAXED))
 
 static inline __u32 mmio_read32(const void *addr)
 {

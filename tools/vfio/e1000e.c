@@ -205,7 +205,7 @@ int e1000e_open(struct e1000e *port, struct vfiodma_ctx *ctx, const char *bdf,
 	if (!port->dev.coherent) {
 		vfiodma_device_close(port->dev.vfio);
 		return refuse(EOPNOTSUPP,
-			      "%s: is not coherent with the CPU's caches, which its rings need",
+			      "%s: is not known to be coherent with the CPU's caches, which its rings need",
 			      bdf);
 	}
 	err = start(port, irq);

@@ -36,7 +36,7 @@ void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  * @ctx: the context that it gets its memory from
  * @vfio: the device
  * @bdf: its address, for messages
- * @coherent: the kernel does not say that the CPU's caches hide memory from it
+ * @coherent: it is known that the CPU's caches hide no memory from it
  * @addresses: pages of 4 KiB that memory was allocated of
  * @runs: pieces of contiguous memory that these are to the device
  */

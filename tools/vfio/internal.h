@@ -28,6 +28,20 @@
 #include "vfiodma.h"
 
 /**
+ * struct wanted - what memory has to be like
+ * @unit: how much of it is exchanged at a time: a page, or all of it
+ * @max_addr: the last address that a device may be given
+ * @alignment: of the address of a unit
+ * @contiguous: it is one piece, and one unit
+ */
+struct wanted {
+	size_t unit;
+	uint64_t max_addr;
+	uint64_t alignment;
+	bool contiguous;
+};
+
+/**
  * struct mapping - memory that devices can reach
  * @prev: of all of the context
  * @next: of all of the context
@@ -35,6 +49,7 @@
  * @size: how many bytes
  * @iova: where it is in the IOAS
  * @allocated: vfiodma_alloc() gave it
+ * @wanted: what it was to be like then
  */
 struct mapping {
 	struct mapping *prev;
@@ -43,6 +58,7 @@ struct mapping {
 	size_t size;
 	uint64_t iova;
 	bool allocated;
+	struct wanted wanted;
 };
 
 /**
@@ -164,6 +180,7 @@ void map_release(struct vfiodma_ctx *ctx, uint64_t iova, size_t size);
 struct mapping *map_find(struct vfiodma_ctx *ctx, const void *va);
 
 /* memory.c */
+int memory_check(struct vfiodma_ctx *ctx, const struct mapping *mapping);
 void memory_free(void *va, size_t size);
 
 /* heap.c */

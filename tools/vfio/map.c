@@ -182,6 +182,13 @@ static struct vfiodma_device **end_of_list(struct vfiodma_ctx *ctx)
 	return link;
 }
 
+static int fill(struct vfiodma_ctx *ctx, struct mapping *mapping)
+{
+	int err = lookup_fill(ctx, mapping, false);
+
+	return err ? err : memory_check(ctx, mapping);
+}
+
 /*
  * With the first device, what was mapped before gets addresses. A later one has to
  * take those that are there.
@@ -200,7 +207,7 @@ int map_enter(struct vfiodma_ctx *ctx, struct vfiodma_device *dev)
 	dev->next = NULL;
 	*end_of_list(ctx) = dev;
 	for (mapping = ctx->mappings; mapping && !err; mapping = mapping->next)
-		err = first ? lookup_fill(ctx, mapping, false) :
+		err = first ? fill(ctx, mapping) :
 			      lookup_check(ctx, dev, mapping);
 	if (err)
 		map_leave(ctx, dev);

@@ -77,20 +77,6 @@ static int get_large(size_t size, void **va)
 	return 0;
 }
 
-/**
- * struct wanted - what memory has to be like
- * @unit: how much of it is exchanged at a time: a page, or all of it
- * @max_addr: the last address that a device may be given
- * @alignment: of the address of a unit
- * @contiguous: it is one piece, and one unit
- */
-struct wanted {
-	size_t unit;
-	uint64_t max_addr;
-	uint64_t alignment;
-	bool contiguous;
-};
-
 static int check_unit(struct vfiodma_ctx *ctx, const struct wanted *wanted,
 		      uint64_t va)
 {
@@ -106,6 +92,27 @@ static int check_unit(struct vfiodma_ctx *ctx, const struct wanted *wanted,
 			return -EADDRNOTAVAIL;
 	}
 	return first & (wanted->alignment - 1) ? -ENOBUFS : 0;
+}
+
+static bool is_in_pieces(struct vfiodma_ctx *ctx, const struct mapping *mapping)
+{
+	return vfiodma_sg(ctx, (void *)mapping->va, mapping->size, NULL, 0) > 1;
+}
+
+/* Whether memory that was without a device, and not pinned, is as it was wanted. */
+int memory_check(struct vfiodma_ctx *ctx, const struct mapping *mapping)
+{
+	const struct wanted *wanted = &mapping->wanted;
+	uint64_t va = mapping->va, end = va + mapping->size;
+	int err = 0;
+
+	if (!mapping->allocated)
+		return 0;
+	if (wanted->contiguous && is_in_pieces(ctx, mapping))
+		return -ENOBUFS;
+	for (; va < end && !err; va += wanted->unit)
+		err = check_unit(ctx, wanted, va);
+	return err;
 }
 
 /* The next one to touch it gets other memory: false if the kernel can not do that. */
@@ -128,8 +135,7 @@ static int check(struct vfiodma_ctx *ctx, const struct wanted *wanted,
 	int err = 0, why;
 
 	*again = false;
-	if (wanted->contiguous &&
-	    vfiodma_sg(ctx, (void *)mapping->va, mapping->size, NULL, 0) > 1)
+	if (wanted->contiguous && is_in_pieces(ctx, mapping))
 		return -ENOBUFS;
 	*again = true;
 	for (; va < end; va += wanted->unit) {
@@ -163,6 +169,7 @@ static int map_fitting(struct vfiodma_ctx *ctx, void *memory, size_t size, int f
 		err = check(ctx, wanted, mapping, &again);
 		if (!err) {
 			mapping->allocated = true;
+			mapping->wanted = *wanted;
 			why = 0;
 			break;
 		}

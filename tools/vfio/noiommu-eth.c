@@ -282,6 +282,8 @@ static int check_devices(int count, char **words, char bdfs[][BDF_SIZE])
 			return refuse(ENODEV, "%s: not an Ethernet controller",
 				      bdfs[i]);
 	}
+	if (!strcmp(bdfs[0], bdfs[1]))
+		return refuse(EINVAL, "%s: twice the same device", bdfs[0]);
 	return 0;
 }
 

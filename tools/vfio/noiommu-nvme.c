@@ -129,7 +129,7 @@ static const char usage_text[] =
 "\n"
 "Exit status:\n"
 "  0  everything was moved, and the controller shut down\n"
-"  1  something failed on the way\n"
+"  1  something failed on the way, or the controller cannot do what it takes\n"
 "  2  the command line is wrong\n"
 "  3  the device can not be used like this: it is not there, not NVMe, not\n"
 "     bound to vfio-pci, or in use; the kernel lacks what it takes; or a\n"

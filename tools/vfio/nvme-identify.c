@@ -12,9 +12,8 @@
 #define NVME_IDENTIFY_ACTIVE	2
 #define NVME_IDENTIFY_SIZE	4096
 
-/* For a controller that says nothing, and for one that says too much */
-#define SHUTDOWN_TIMEOUT_MS	10000
-#define MAX_SHUTDOWN_TIMEOUT_MS	60000
+/* No controller is given longer, whatever it says */
+#define MAX_SHUTDOWN_MS	60000
 
 /* The answer is a page of its own: one PRP says where it goes. */
 static int identify(struct nvme_ctrl *ctrl, unsigned int what, __u32 nsid)
@@ -60,10 +59,10 @@ static __u64 shutdown_timeout_ms(__u32 rtd3e)
 {
 	__u64 timeout_ms = rtd3e / 1000;
 
-	if (timeout_ms < SHUTDOWN_TIMEOUT_MS)
-		return SHUTDOWN_TIMEOUT_MS;
-	if (timeout_ms > MAX_SHUTDOWN_TIMEOUT_MS)
-		return MAX_SHUTDOWN_TIMEOUT_MS;
+	if (timeout_ms < NVME_SHUTDOWN_MS)
+		return NVME_SHUTDOWN_MS;
+	if (timeout_ms > MAX_SHUTDOWN_MS)
+		return MAX_SHUTDOWN_MS;
 	return timeout_ms;
 }
 

@@ -30,9 +30,6 @@
 #define NVME_ADMIN_ENTRIES	8
 #define NVME_IO_QUEUE		1
 
-/* Until Identify has said more */
-#define SHUTDOWN_TIMEOUT_MS	10000
-
 /*
  * How long CSTS.RDY may take to follow CC.EN: CAP.TO, or what CRTO says if there
  * is such a register and it says more. The one unit on top is for controllers
@@ -63,6 +60,9 @@ static int wait_csts(struct nvme_ctrl *ctrl, __u32 mask, __u32 value,
 			return -ENODEV;
 		if ((csts & mask) == value)
 			return 0;
+		/* It has failed, and will not be ready any more. */
+		if (csts & NVME_CSTS_CFS && value & NVME_CSTS_RDY)
+			return -EIO;
 		usleep(1000);
 	} while (!late);
 	return -ETIMEDOUT;
@@ -349,7 +349,7 @@ int nvme_open(struct nvme_ctrl *ctrl, struct device *dev, bool irq)
 	*ctrl = (struct nvme_ctrl) {
 		.dev = dev,
 		.irq = -1,
-		.shutdown_ms = SHUTDOWN_TIMEOUT_MS,
+		.shutdown_ms = NVME_SHUTDOWN_MS,
 	};
 	err = example_map_bar(dev, 0, &regs, &ctrl->regs_size);
 	if (err)

@@ -19,6 +19,9 @@ struct device;
 #define NVME_CMD_WRITE		0x01
 #define NVME_CMD_READ		0x02
 
+/* How long shutting down may take, until Identify has said more */
+#define NVME_SHUTDOWN_MS	10000
+
 /*
  * What the controller needs memory for besides the data. A queue must be
  * contiguous; one that fits a page is. So no queue is larger than a page, which

@@ -164,7 +164,12 @@ enum vfiodma_open_flags {
  * -EXDEV: the devices of the context take other addresses: they have an IOMMU and
  * this has none, their buses see memory elsewhere and its does not, or the other way
  * round, or what is mapped is elsewhere to each. Use two contexts;
- * -EADDRNOTAVAIL: something is mapped that this device does not reach.
+ * -EADDRNOTAVAIL: something is mapped that this device does not reach, or that is no
+ * longer below the max_addr that it was allocated with; -ENOBUFS: that is no longer
+ * contiguous or aligned as it was. The kernel may have moved it while no device was
+ * open. Free it, and allocate it anew;
+ * -ENOENT: there is no /dev/vfio/devices here, as in a container that was not given
+ * it; -EAGAIN: it cannot be reset now, as vfiodma_device_reset().
  */
 int vfiodma_device_open(struct vfiodma_ctx *ctx, const char *bdf,
 			unsigned int flags, struct vfiodma_device **dev_out);
@@ -190,7 +195,8 @@ int vfiodma_device_open_fd(struct vfiodma_ctx *ctx, int fd, unsigned int flags,
  *
  * Takes it off the bus, detaches and closes it. The device should have been
  * stopped by its own registers. With the last device of a context, addresses are
- * no longer good: lookups give VFIODMA_NO_ADDR until another one is opened.
+ * no longer good: lookups give VFIODMA_NO_ADDR until another one is opened, and others
+ * then. What vfiodma_alloc() gave is looked at whether it still is as it was asked for.
  * Its regions are unmapped.
  */
 void vfiodma_device_close(struct vfiodma_device *dev);
@@ -217,7 +223,7 @@ bool vfiodma_device_has_iommu(const struct vfiodma_device *dev);
  * @size: sizeof(struct vfiodma_dma_info), set by the caller
  * @coherent: the device sees what is in the caches of the CPU, and the other way
  *	      round. If not, vfiodma_sync_for_device() and vfiodma_sync_for_cpu() are
- *	      needed; they do nothing otherwise
+ *	      needed; otherwise they keep the order and nothing else
  * @translated: the device's addresses of memory are not the CPU's physical ones;
  *		vfiodma_addr() gives the device's
  * @encrypted: the memory of this guest is encrypted: a device sees only what is
@@ -263,7 +269,9 @@ bool vfiodma_device_has_reset(const struct vfiodma_device *dev);
  *
  * It does not master the bus afterwards. Interrupts stay set.
  *
- * Return: 0, or -EOPNOTSUPP: it has no reset; -EIO: it does not answer.
+ * Return: 0, or -EOPNOTSUPP: it has no reset; -EIO: it does not answer; -EAGAIN: the
+ * kernel is at work on it, for somebody who unbinds it, for one, and then until it is
+ * closed. Stop it by its registers.
  */
 int vfiodma_device_reset(struct vfiodma_device *dev);
 
@@ -616,11 +624,12 @@ ssize_t vfiodma_sg(const struct vfiodma_ctx *ctx, const void *va, size_t length,
  * @size: how many bytes
  *
  * After the CPU has written it, and before the device is told to read it or to write
- * it: what the caches have goes to memory. Until vfiodma_sync_for_cpu() the CPU is not
+ * it: what the caches have goes to memory, and the device sees it before what the CPU
+ * writes then, a doorbell, for one. Until vfiodma_sync_for_cpu() the CPU is not
  * to write to it, nor to anything else in its cache lines: what the device writes
  * could be lost. Whole pages share none.
  *
- * Return: 0, also for a coherent device, where there is nothing to do, or
+ * Return: 0, also for a coherent device, where only the order is left to do, or
  * -EOPNOTSUPP: the device is not coherent, or, on an architecture other than x86, not
  * known to be, and a program can do nothing about that here: it can on arm64.
  */
@@ -634,8 +643,9 @@ int vfiodma_sync_for_device(const struct vfiodma_device *dev, const void *va,
  * @size: how many bytes
  *
  * After the device has written it, and before the CPU reads it, each time: what the
- * caches have of it is no longer used. The memory has to be
- * one that vfiodma_sync_for_device() was called for.
+ * caches have of it is no longer used, and it is read after what the CPU has read
+ * before, that the device is done, for one. The memory has to be one that
+ * vfiodma_sync_for_device() was called for.
  *
  * Return: as vfiodma_sync_for_device().
  */

@@ -174,12 +174,14 @@ static int pa_lookup_areas(struct pa_lookup *lookup, struct io_pagetable *iopt)
 			domain = iopt_area_noiommu_domain(area, &max_items);
 		if (!domain)
 			return -EOPNOTSUPP;
-		if (iopt_is_dmabuf(area->pages))
-			rc = pa_lookup_read_dmabuf(lookup, domain, area,
-						   iter.cur_iova, &max_items);
-		else
+		if (!iopt_is_mmio(area->pages))
 			rc = pa_lookup_read(lookup, domain, area, iter.cur_iova,
 					    &max_items);
+		else if (lookup->as_device)
+			rc = -EOPNOTSUPP;
+		else
+			rc = pa_lookup_read_dmabuf(lookup, domain, area,
+						   iter.cur_iova, &max_items);
 		if (rc < 0)
 			return rc;
 		if (rc)
@@ -348,7 +350,7 @@ static int pa_lookup_as_device(struct pa_lookup *lookup, int *more, bool *keep)
 {
 	struct iommufd_ucmd *ucmd = lookup->as_device;
 	struct iommufd_device *idev = pa_get_device(ucmd);
-	struct noiommu_view view;
+	struct noiommu_view view = {};
 
 	if (IS_ERR(idev))
 		return PTR_ERR(idev);
@@ -458,7 +460,7 @@ static bool iopt_get_page_pa(struct io_pagetable *iopt,
 	phys_addr_t phys;
 
 	area = iopt_area_iter_first(iopt, iova, iova);
-	if (!area || !area->pages || iopt_is_dmabuf(area->pages))
+	if (!area || !area->pages || iopt_is_mmio(area->pages))
 		return false;
 	domain = iopt_area_noiommu_domain(area, &max_items);
 	if (!domain)
@@ -484,7 +486,7 @@ static int pa_page_as_device(struct iommu_ioas_get_pa *cmd,
 {
 	struct pt_iommu_run run = { .phys = cmd->out_phys, .len = cmd->length };
 	struct iommufd_device *idev = pa_get_device(ucmd);
-	struct noiommu_view view;
+	struct noiommu_view view = {};
 	bool reached = true;
 
 	if (IS_ERR(idev))

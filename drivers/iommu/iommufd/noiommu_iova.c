@@ -5,7 +5,8 @@
  * Such a device needs physical addresses, and an IOVA is only the key to look
  * them up by. A driver that was written for an IOMMU and gives the IOVA to the
  * device would have it read and write whatever is there. If the IOVA is none of
- * the physical addresses that there can be, then nothing is.
+ * the physical addresses that there can be, then nothing is, for a device that has
+ * all of its bits.
  */
 #include <linux/bits.h>
 #include <linux/iommu.h>

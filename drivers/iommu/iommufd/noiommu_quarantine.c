@@ -19,7 +19,9 @@
  * A bound device keeps its iommufd open. Therefore iommufd_fops_release() never
  * finds one in quarantine, and whatever else is in the iommufd stays, too. If
  * somebody else has it open, that is still an owner of the memory, and can unmap
- * it as before.
+ * it as before. An ioctl that names the device gives ENOENT, since the end would
+ * have to wait for it. A map or attach of the same IOAS which takes long makes
+ * the end wait, as it makes any detach wait.
  */
 #include <linux/iommufd.h>
 
@@ -34,13 +36,7 @@ struct quarantine_size {
 	u64 pages;
 };
 
-/* Not memory that could be given away */
-static bool iopt_is_mmio(struct iopt_pages *pages)
-{
-	return iopt_is_dmabuf(pages) && !iopt_is_dmabuf_memory(pages);
-}
-
-/* What is mapped, but for MMIO */
+/* What is mapped, but for MMIO, which cannot be given away */
 static struct quarantine_size quarantine_size(struct io_pagetable *iopt)
 {
 	struct quarantine_size size = {};
@@ -72,13 +68,13 @@ static struct iommufd_ioas *quarantine_ioas(struct iommufd_device *idev)
  * @idev: Device from iommufd_device_bind_noiommu()
  *
  * Records that the device stays bound and attached, with the memory of its IOAS
- * pinned, because it may go on with DMA. If anything is held, the caller keeps
- * @idev instead of detaching and unbinding it, and passes it to
- * iommufd_device_release_noiommu() once the device is known to be quiet, or is
- * about to go. Nothing is allocated.
+ * pinned, because it may go on with DMA. If anything is held, the ID of @idev is
+ * that of no object any more. The caller keeps @idev instead of detaching and
+ * unbinding it, and passes it to iommufd_device_release_noiommu() once the device
+ * is known to be quiet, or is about to go. Nothing is allocated.
  *
- * Context: May sleep. The caller keeps other calls for @idev from running. Takes
- * iova_rwsem of the IOAS for read.
+ * Context: May sleep, as iommufd_device_unbind() does. The caller keeps other
+ * calls for @idev from running. Takes iova_rwsem of the IOAS for read.
  * Return: Bytes that are held, 0 if there are none, or the device is not attached.
  *         Memory that is mapped twice counts twice. MMIO does not count.
  */
@@ -89,10 +85,13 @@ u64 iommufd_device_quarantine_noiommu(struct iommufd_device *idev)
 
 	if (ioas)
 		size = quarantine_size(&ioas->iopt);
-	if (size.bytes)
-		trace_iommufd_noiommu_quarantine(idev->dev, idev->obj.id,
-						 ioas->obj.id, size.pages,
-						 size.bytes);
+	if (!size.bytes)
+		return 0;
+
+	/* If somebody does not let go of it, releasing it waits again */
+	iommufd_object_hide(idev->ictx, &idev->obj);
+	trace_iommufd_noiommu_quarantine(idev->dev, idev->obj.id, ioas->obj.id,
+					 size.pages, size.bytes);
 	return size.bytes;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_quarantine_noiommu, "IOMMUFD");

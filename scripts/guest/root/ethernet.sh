@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Frames from one port to the other and back by the userspace driver, as KTAP
 echo "KTAP version 1"
-echo 1..6
+echo 1..7
 . /job/ktap.sh
 driver=/job/noiommu-eth
 frames=4000
@@ -29,6 +29,10 @@ said=$($driver "${NIC%% *}" 2>&1)
 status=$?
 [ $status = 2 ] && echo "$said" | grep -q "two addresses"
 result $? "one port is not enough" "status $status: $said"
+said=$($driver "${NIC%% *}" "${NIC%% *}" 2>&1)
+status=$?
+[ $status = 2 ] && echo "$said" | grep -q "twice the same device"
+result $? "nor is the same one twice" "status $status: $said"
 said=$($driver "${NIC%% *}" "$NVME" 2>&1)
 status=$?
 [ $status = 3 ] && echo "$said" | grep -q "not an Ethernet controller"
