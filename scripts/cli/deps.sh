@@ -70,6 +70,7 @@ needed_for_arm64() {
 	command aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
 	file /usr/aarch64-linux-gnu/lib/libc.a libc6-dev-arm64-cross
 	command qemu-system-aarch64 qemu-system-arm
+	command qemu-aarch64 qemu-user
 	END
 }
 

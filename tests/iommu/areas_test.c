@@ -159,7 +159,7 @@ TEST_F(noiommu, many_of_several_sizes)
 				       &iova);
 	}
 	ns[4] = cpu_ns();
-	EXPECT_GT(2 * (ns[1] - ns[0]), ns[4] - ns[3]);
+	EXPECT_GT(4 * (ns[1] - ns[0]), ns[4] - ns[3]);
 	test_ioctl_destroy(ioas_id);
 }
 

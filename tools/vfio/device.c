@@ -31,12 +31,13 @@ static int bind_device(struct vfiodma_device *dev)
 }
 
 /*
- * Behind an IOMMU: EADDRINUSE, where something is mapped there are no IOVAs of the
- * device; EINVAL, the kernel has given no IOMMU a memory that is of a heap.
+ * EADDRINUSE: the device has no such IOVAs as something is mapped at. EINVAL: an
+ * IOMMU takes no memory of a heap, and there is some, or it cannot be used at all.
  */
 static int attach_error(const struct vfiodma_device *dev)
 {
-	if (errno == EADDRINUSE || (errno == EINVAL && dev->has_iommu))
+	if (errno == EADDRINUSE ||
+	    (errno == EINVAL && dev->has_iommu && dev->ctx->mappings))
 		return -EADDRNOTAVAIL;
 	return -errno;
 }

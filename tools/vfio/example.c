@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What the example programs have in common: libvfiodma, and words for its errors */
+/* For program_invocation_short_name, however this is compiled */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

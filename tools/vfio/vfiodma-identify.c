@@ -14,20 +14,19 @@ struct memory { /* queues of commands and of completions, and the answer: a page
 
 static bool wait_for(volatile uint32_t *word, uint32_t bit, struct vfiodma_device *dev, void *mem)
 {
-	for (int ms = 0; ms < 10000 && !(*word & bit); ms++) {
-		usleep(1000);
+	for (int ms = 0; ms < 10000 && !(*word & bit); ms++, usleep(1000))
 		vfiodma_sync_for_cpu(dev, mem, sizeof(struct memory));
-	}
 	return !vfiodma_sync_for_cpu(dev, mem, sizeof(struct memory)) && *word & bit;
 }
 
 static int identify(struct vfiodma_ctx *ctx, struct vfiodma_device *dev,
 		    volatile uint32_t *regs, struct memory *mem)
 {
-	vfiodma_sync_for_device(dev, mem, sizeof(*mem)); /* zeroes, so far */
 	regs[0x24 / 4] = 1 << 16 | 1; /* entries of each queue, less one */
-	((volatile uint64_t *)regs)[0x28 / 8] = vfiodma_addr(ctx, mem->command);
-	((volatile uint64_t *)regs)[0x30 / 8] = vfiodma_addr(ctx, mem->completion);
+	regs[0x28 / 4] = vfiodma_addr(ctx, mem->command);
+	regs[0x2c / 4] = vfiodma_addr(ctx, mem->command) >> 32;
+	regs[0x30 / 4] = vfiodma_addr(ctx, mem->completion);
+	regs[0x34 / 4] = vfiodma_addr(ctx, mem->completion) >> 32;
 	regs[0x14 / 4] = 4 << 20 | 6 << 16 | 1; /* entries of 16 and 64 bytes; go */
 	if (!wait_for(&regs[0x1c / 4], 1, dev, mem))
 		return -ETIMEDOUT;
@@ -52,6 +51,7 @@ int main(int argc, char **argv)
 	err = err ?: vfiodma_device_open(ctx, argv[1], 0, &dev) ?:
 	      vfiodma_region_map(dev, VFIODMA_BAR0, &regs, NULL) ?:
 	      vfiodma_alloc(ctx, sizeof(struct memory), VFIODMA_SCATTERED, &mem) ?:
+	      vfiodma_sync_for_device(dev, mem, sizeof(struct memory)) ?: /* zeroes */
 	      vfiodma_device_set_master(dev, true) ?: identify(ctx, dev, regs, mem);
 	if (err)
 		fprintf(stderr, "%s: %s\n", argv[0], strerror(-err));

@@ -195,8 +195,9 @@ int vfiodma_device_open_fd(struct vfiodma_ctx *ctx, int fd, unsigned int flags,
  *
  * Takes it off the bus, detaches and closes it. The device should have been
  * stopped by its own registers. With the last device of a context, addresses are
- * no longer good: lookups give VFIODMA_NO_ADDR until another one is opened, and others
- * then. What vfiodma_alloc() gave is looked at whether it still is as it was asked for.
+ * no longer good: lookups give VFIODMA_NO_ADDR until another one is opened. Addresses
+ * may differ then. Opening checks that memory of vfiodma_alloc() still is as it was
+ * asked for.
  * Its regions are unmapped.
  */
 void vfiodma_device_close(struct vfiodma_device *dev);

@@ -11,8 +11,8 @@
  * Holding iova_rwsem for read is all that it takes, so lookups do not wait for
  * each other. An area with pages is fully populated in every domain, and both
  * removing a domain and taking the pages from an area, which comes before
- * unmapping, need iova_rwsem for write. The exception is a dma-buf, which the
- * exporter can revoke at any time: that is under the pages' mutex.
+ * unmapping, need iova_rwsem for write. The exception is the BAR of a device in a
+ * dma-buf, which the exporter can revoke at any time: that is under the pages' mutex.
  *
  * A range can be long, and its memory scattered. So it is read in steps that are
  * bounded by the table items to visit and by the extents to keep, each of which
@@ -556,8 +556,8 @@ static int pa_respond(struct iommufd_ucmd *ucmd)
  * iommufd_ioas_get_pa() - Look up the physical addresses behind a range of IOVA
  * @ucmd: The ioctl, a struct iommu_ioas_get_pa
  *
- * Context: May sleep. Takes iova_rwsem for read, and for a dma-buf the mutex of
- * its pages, both killable.
+ * Context: May sleep. Takes iova_rwsem for read, and for the dma-buf of a BAR the
+ * mutex of its pages, both killable.
  * Return: 0, or the errors listed for struct iommu_ioas_get_pa.
  */
 int iommufd_ioas_get_pa(struct iommufd_ucmd *ucmd)

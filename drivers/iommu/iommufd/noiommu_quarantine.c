@@ -19,9 +19,9 @@
  * A bound device keeps its iommufd open. Therefore iommufd_fops_release() never
  * finds one in quarantine, and whatever else is in the iommufd stays, too. If
  * somebody else has it open, that is still an owner of the memory, and can unmap
- * it as before. An ioctl that names the device gives ENOENT, since the end would
- * have to wait for it. A map or attach of the same IOAS which takes long makes
- * the end wait, as it makes any detach wait.
+ * it as before. An ioctl that uses the device by its ID gives ENOENT, since
+ * releasing the memory would have to wait for that ioctl. A map or attach of the
+ * same IOAS which takes long makes it wait, as it makes any detach wait.
  */
 #include <linux/iommufd.h>
 
@@ -68,10 +68,10 @@ static struct iommufd_ioas *quarantine_ioas(struct iommufd_device *idev)
  * @idev: Device from iommufd_device_bind_noiommu()
  *
  * Records that the device stays bound and attached, with the memory of its IOAS
- * pinned, because it may go on with DMA. If anything is held, the ID of @idev is
- * that of no object any more. The caller keeps @idev instead of detaching and
- * unbinding it, and passes it to iommufd_device_release_noiommu() once the device
- * is known to be quiet, or is about to go. Nothing is allocated.
+ * pinned, because it may go on with DMA. If anything is held, no ioctl finds @idev
+ * by its ID any more. The caller keeps @idev instead of detaching and unbinding it,
+ * and passes it to iommufd_device_release_noiommu() once the device is known to be
+ * quiet, or is about to go. Nothing is allocated.
  *
  * Context: May sleep, as iommufd_device_unbind() does. The caller keeps other
  * calls for @idev from running. Takes iova_rwsem of the IOAS for read.
@@ -89,7 +89,7 @@ u64 iommufd_device_quarantine_noiommu(struct iommufd_device *idev)
 		return 0;
 
 	/* If somebody does not let go of it, releasing it waits again */
-	iommufd_object_hide(idev->ictx, &idev->obj);
+	iommufd_object_dec_wait(idev->ictx, &idev->obj);
 	trace_iommufd_noiommu_quarantine(idev->dev, idev->obj.id, ioas->obj.id,
 					 size.pages, size.bytes);
 	return size.bytes;
