@@ -760,7 +760,7 @@ int model_hwpt_alloc(struct m_ictx *ictx,
 		return -ENOENT;
 
 	obj = model_get(ictx, args->pt_id, M_ANY);
-	if (!obj || obj->type == M_DEVICE)
+	if (!obj || obj->type == M_DEVICE || obj->type == M_HELD)
 		return -EINVAL;
 	/* There is no IOMMU to offer anything, least of all nesting */
 	if (obj->type == M_HWPT || args->flags || args->data_len)
@@ -843,7 +843,7 @@ int model_attach(struct m_device *dev, bool with_pasid, u32 pasid,
 	if (with_pasid && pasid > INT32_MAX)
 		return -ENOSPC;
 	obj = model_get(ictx, *pt_id, M_ANY);
-	if (!obj)
+	if (!obj || obj->type == M_HELD)
 		return -ENOENT;
 	if (obj->type == M_DEVICE || (with_pasid && pasid))
 		return -EINVAL;
@@ -891,6 +891,7 @@ static bool model_hold(struct m_device *dev)
 
 	shared->held_ictx = dev->ictx;
 	shared->held_dev_id = dev->dev_id;
+	dev->ictx->objects[dev->dev_id].type = M_HELD;
 	shared->held_hwpt_id = dev->hwpt_id;
 	return true;
 }

@@ -59,6 +59,8 @@ enum m_type {
 	M_IOAS,
 	M_HWPT,
 	M_DEVICE,
+	/* A device in quarantine, which is used by its ID no more */
+	M_HELD,
 	/* Not a type: any of them */
 	M_ANY,
 };

@@ -9,11 +9,18 @@
 #include "kselftest_harness.h"
 
 static struct noiommu_devices devices;
+static bool was_on;
 
-static void restore(void)
+static void on_again(void)
 {
 	noiommu_mode_set(true);
 	device_bind_vfio(devices.bdf);
+}
+
+static void restore(void)
+{
+	on_again();
+	noiommu_mode_set(was_on);
 }
 
 FIXTURE(mode) {
@@ -25,7 +32,7 @@ FIXTURE_SETUP(mode)
 
 FIXTURE_TEARDOWN_PARENT(mode)
 {
-	restore();
+	on_again();
 }
 
 TEST_F(mode, off_before_open)
@@ -135,6 +142,7 @@ TEST_F(mode, off_group_excludes_cdev)
 int main(int argc, char *argv[])
 {
 	devices_find(&devices, &argc, argv);
+	was_on = noiommu_mode_get();
 	restore_afterwards(restore);
 	return test_harness_run(argc, argv);
 }

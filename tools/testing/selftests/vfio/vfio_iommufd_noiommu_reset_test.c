@@ -14,6 +14,9 @@
 #define NVME_CC			0x14
 #define   NVME_CC_QUEUES	0x00460000
 
+/* What PCI_CLASS_DEVICE is then */
+#define NVME_CLASS		0x0108
+
 static struct noiommu_devices devices;
 
 /* The one other device that is reset with devices.bdf */
@@ -146,7 +149,8 @@ TEST_F(hot_reset, one_iommufd)
 	ASSERT_NE(info.device[0].devid, info.device[1].devid);
 
 	/* If it is NVMe it can be seen that the reset takes place */
-	if (!device_is_edu(other_bdf) && other->bars[0].vaddr) {
+	if (vfio_pci_config_readw(other, PCI_CLASS_DEVICE) == NVME_CLASS &&
+	    other->bars[0].vaddr) {
 		vfio_pci_config_writew(other, PCI_COMMAND, PCI_COMMAND_MEMORY);
 		cc = other->bars[0].vaddr + NVME_CC;
 		writel(NVME_CC_QUEUES, cc);

@@ -2,6 +2,7 @@
 #include <glob.h>
 #include <libgen.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -114,7 +115,9 @@ const char *vfio_dev_find(const char *prefix, bool (*suits)(const char *bdf))
 		return NULL;
 	for (i = 0; !bdf && i < found.gl_pathc; i++) {
 		VFIO_ASSERT_NOT_NULL(realpath(found.gl_pathv[i], path));
-		if (suits(basename(path)))
+		/* Of PCI devices only */
+		if (device_has_sysfs(basename(path), "config") &&
+		    suits(basename(path)))
 			bdf = strdup(basename(path));
 	}
 	globfree(&found);
@@ -188,9 +191,23 @@ int device_bind_vfio(const char *bdf)
 {
 	int ret = device_sysfs_write(bdf, "driver_override", "vfio-pci");
 
+	/* A device that was found again may have got the driver that it is for */
+	if (!ret && device_has_sysfs(bdf, "driver") && !device_has_vfio(bdf))
+		ret = device_unbind(bdf);
 	if (!ret)
 		ret = sysfs_write("/sys/bus/pci/drivers/vfio-pci/bind", bdf);
 	return device_has_vfio(bdf) ? 0 : ret;
+}
+
+bool noiommu_mode_get(void)
+{
+	FILE *file = fopen(NOIOMMU_MODE, "r");
+	int mode;
+
+	VFIO_ASSERT_NOT_NULL(file);
+	mode = fgetc(file);
+	VFIO_ASSERT_EQ(fclose(file), 0);
+	return mode == 'Y';
 }
 
 void noiommu_mode_set(bool on)
@@ -221,19 +238,49 @@ static void tests_kill(int signal)
 	kill(tests_pid, SIGKILL);
 }
 
+/* Kill those of a session, and return whether there were any */
+static bool session_kill(pid_t session)
+{
+	pid_t pid, its_session;
+	bool killed = false;
+	glob_t found;
+	char state;
+	size_t i;
+
+	VFIO_ASSERT_EQ(glob("/proc/[0-9]*/stat", 0, NULL, &found), 0);
+	for (i = 0; i < found.gl_pathc; i++) {
+		FILE *file = fopen(found.gl_pathv[i], "r");
+
+		if (!file)
+			continue;
+		if (fscanf(file, "%d (%*[^)]) %c %*d %*d %d", &pid, &state,
+			   &its_session) == 3 &&
+		    its_session == session && state != 'Z')
+			killed |= !kill(pid, SIGKILL);
+		fclose(file);
+	}
+	globfree(&found);
+	return killed;
+}
+
 void restore_afterwards(void (*restore)(void))
 {
 	int status;
 
 	tests_pid = fork();
 	VFIO_ASSERT_GE(tests_pid, 0);
-	if (!tests_pid)
+	if (!tests_pid) {
+		setsid();
 		return;
+	}
 
 	signal(SIGINT, tests_kill);
 	signal(SIGTERM, tests_kill);
 	while (waitpid(tests_pid, &status, 0) < 0)
 		VFIO_ASSERT_EQ(errno, EINTR);
+	/* Each test is a process of its own, which may go on */
+	while (session_kill(tests_pid))
+		usleep(1000);
 	restore();
 	exit(WIFEXITED(status) ? WEXITSTATUS(status) : KSFT_FAIL);
 }
@@ -394,6 +441,7 @@ pid_t user_fork(const char *bdf)
 	pid = fork();
 	VFIO_ASSERT_GE(pid, 0);
 	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		user_init(&user, bdf);
 		vfio_pci_config_writew(user.device, PCI_COMMAND,
 				       PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
