@@ -36,16 +36,6 @@ static void disturb_fork(char *vaddr, u64 size)
 		WRITE_ONCE(vaddr[i], vaddr[i]);
 }
 
-static void disturb_compaction(char *vaddr, u64 size)
-{
-	sysfs_write("/proc/sys/vm/compact_memory", "1");
-}
-
-static void disturb_pageout(char *vaddr, u64 size)
-{
-	VFIO_ASSERT_EQ(madvise(vaddr, size, MADV_PAGEOUT), 0);
-}
-
 /* There and back again */
 static void disturb_mremap(char *vaddr, u64 size)
 {
@@ -80,8 +70,6 @@ FIXTURE_VARIANT(pin) {
 };
 
 FIXTURE_VARIANT_ADD(pin, fork) { .disturb = disturb_fork };
-FIXTURE_VARIANT_ADD(pin, compaction) { .disturb = disturb_compaction };
-FIXTURE_VARIANT_ADD(pin, pageout) { .disturb = disturb_pageout };
 FIXTURE_VARIANT_ADD(pin, mremap) { .disturb = disturb_mremap };
 FIXTURE_VARIANT_ADD(pin, dontneed) { .disturb = disturb_dontneed, .lost = true };
 FIXTURE_VARIANT_ADD(pin, munmap) { .disturb = disturb_munmap, .lost = true };

@@ -9,18 +9,11 @@
 #include "kselftest_harness.h"
 
 static struct noiommu_devices devices;
-static bool was_on;
-
-static void on_again(void)
-{
-	noiommu_mode_set(true);
-	device_bind_vfio(devices.bdf);
-}
 
 static void restore(void)
 {
-	on_again();
-	noiommu_mode_set(was_on);
+	noiommu_mode_set(true);
+	device_bind_vfio(devices.bdf);
 }
 
 FIXTURE(mode) {
@@ -32,7 +25,7 @@ FIXTURE_SETUP(mode)
 
 FIXTURE_TEARDOWN_PARENT(mode)
 {
-	on_again();
+	restore();
 }
 
 TEST_F(mode, off_before_open)
@@ -142,7 +135,6 @@ TEST_F(mode, off_group_excludes_cdev)
 int main(int argc, char *argv[])
 {
 	devices_find(&devices, &argc, argv);
-	was_on = noiommu_mode_get();
 	restore_afterwards(restore);
 	return test_harness_run(argc, argv);
 }

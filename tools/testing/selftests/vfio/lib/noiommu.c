@@ -15,6 +15,16 @@
 #define PAGEMAP_PFN		GENMASK_ULL(54, 0)
 #define PAGEMAP_PRESENT		BIT_ULL(63)
 
+/* 0 but in who puts the machine in order after the tests */
+static pid_t tests_pid;
+
+/* A test is a process of its own, and does nothing to devices when that begins */
+static void end_with_parent(void)
+{
+	if (!tests_pid)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
 int ioctl_errno(int fd, unsigned long cmd, void *arg)
 {
 	return ioctl(fd, cmd, arg) ? -errno : 0;
@@ -25,6 +35,7 @@ int device_open(const char *bdf)
 	const char *path = vfio_pci_get_cdev_path(bdf);
 	int fd = open(path, O_RDWR);
 
+	end_with_parent();
 	VFIO_ASSERT_GE(fd, 0, "open(%s) failed\n", path);
 	free((void *)path);
 	return fd;
@@ -133,10 +144,11 @@ static bool is_not_first(const char *bdf)
 
 void devices_find(struct noiommu_devices *devices, int *argc, char *argv[])
 {
-	const char *why = "cannot be used, the kernel has no noiommu mode";
+	const char *why = "cannot be used, the noiommu mode is off, or not there";
+	FILE *mode = fopen(NOIOMMU_MODE, "r");
 
 	first_bdf = vfio_selftests_get_bdf(argc, argv);
-	if (!access(NOIOMMU_MODE, F_OK))
+	if (mode && fgetc(mode) == 'Y')
 		why = iommu_mode_mismatch(MODE_NOIOMMU, first_bdf);
 	if (why) {
 		fprintf(stderr, "%s %s, skipping test.\n", first_bdf, why);
@@ -155,6 +167,7 @@ int sysfs_write(const char *path, const char *value)
 	int fd = open(path, O_WRONLY);
 	int ret = 0;
 
+	end_with_parent();
 	if (fd < 0)
 		return -errno;
 	if (write(fd, value, strlen(value)) < 0)
@@ -199,17 +212,6 @@ int device_bind_vfio(const char *bdf)
 	return device_has_vfio(bdf) ? 0 : ret;
 }
 
-bool noiommu_mode_get(void)
-{
-	FILE *file = fopen(NOIOMMU_MODE, "r");
-	int mode;
-
-	VFIO_ASSERT_NOT_NULL(file);
-	mode = fgetc(file);
-	VFIO_ASSERT_EQ(fclose(file), 0);
-	return mode == 'Y';
-}
-
 void noiommu_mode_set(bool on)
 {
 	VFIO_ASSERT_EQ(sysfs_write(NOIOMMU_MODE, on ? "Y" : "N"), 0);
@@ -231,36 +233,9 @@ void cap_set(unsigned int cap, bool on)
 	VFIO_ASSERT_EQ(syscall(SYS_capset, &hdr, data), 0);
 }
 
-static pid_t tests_pid;
-
 static void tests_kill(int signal)
 {
 	kill(tests_pid, SIGKILL);
-}
-
-/* Kill those of a session, and return whether there were any */
-static bool session_kill(pid_t session)
-{
-	pid_t pid, its_session;
-	bool killed = false;
-	glob_t found;
-	char state;
-	size_t i;
-
-	VFIO_ASSERT_EQ(glob("/proc/[0-9]*/stat", 0, NULL, &found), 0);
-	for (i = 0; i < found.gl_pathc; i++) {
-		FILE *file = fopen(found.gl_pathv[i], "r");
-
-		if (!file)
-			continue;
-		if (fscanf(file, "%d (%*[^)]) %c %*d %*d %d", &pid, &state,
-			   &its_session) == 3 &&
-		    its_session == session && state != 'Z')
-			killed |= !kill(pid, SIGKILL);
-		fclose(file);
-	}
-	globfree(&found);
-	return killed;
 }
 
 void restore_afterwards(void (*restore)(void))
@@ -269,18 +244,13 @@ void restore_afterwards(void (*restore)(void))
 
 	tests_pid = fork();
 	VFIO_ASSERT_GE(tests_pid, 0);
-	if (!tests_pid) {
-		setsid();
+	if (!tests_pid)
 		return;
-	}
 
 	signal(SIGINT, tests_kill);
 	signal(SIGTERM, tests_kill);
 	while (waitpid(tests_pid, &status, 0) < 0)
 		VFIO_ASSERT_EQ(errno, EINTR);
-	/* Each test is a process of its own, which may go on */
-	while (session_kill(tests_pid))
-		usleep(1000);
 	restore();
 	exit(WIFEXITED(status) ? WEXITSTATUS(status) : KSFT_FAIL);
 }
@@ -355,6 +325,7 @@ void user_init(struct noiommu_user *user, const char *bdf)
 	struct vfio_pci_driver *driver;
 	u64 i;
 
+	end_with_parent();
 	memset(user, 0, sizeof(*user));
 	user->npages = npages;
 	mem->iova = NOIOMMU_IOVA;
@@ -441,7 +412,6 @@ pid_t user_fork(const char *bdf)
 	pid = fork();
 	VFIO_ASSERT_GE(pid, 0);
 	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		user_init(&user, bdf);
 		vfio_pci_config_writew(user.device, PCI_COMMAND,
 				       PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);

@@ -54,7 +54,6 @@ bool device_has_sysfs(const char *bdf, const char *name);
 bool device_has_vfio(const char *bdf);
 int device_unbind(const char *bdf);
 int device_bind_vfio(const char *bdf);
-bool noiommu_mode_get(void);
 void noiommu_mode_set(bool on);
 
 /* As the host has it, also while nobody has the device open */
