@@ -12,17 +12,12 @@
 #include "dma.h"
 #include "internal.h"
 
-#if defined(__x86_64__)
-#define UNLESS_KNOWN	true
-#else
-#define UNLESS_KNOWN	false
-#endif
-
 static bool is_coherent(const struct vfiodma_device *dev)
 {
 	if (dev->has_iommu)
 		return true;
-	return dev->reach.known ? dev->reach.coherent : UNLESS_KNOWN;
+	return dev->reach.known ? dev->reach.coherent :
+				  DMA_COHERENT_UNLESS_KNOWN;
 }
 
 #if defined(__aarch64__)

@@ -7,7 +7,15 @@
 #define DMA_H
 
 #include <endian.h>
+#include <stdbool.h>
 #include <linux/types.h>
+
+/* What can be assumed of a device where the kernel does not say it */
+#ifdef __x86_64__
+#define DMA_COHERENT_UNLESS_KNOWN	true
+#else
+#define DMA_COHERENT_UNLESS_KNOWN	false
+#endif
 
 /*
  * A device is another observer of memory, and the CPU may let it see loads and

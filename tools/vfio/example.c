@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include <sys/eventfd.h>
 
+#include "dma.h"
 #include "example.h"
 #include "example-why.h"
 
@@ -140,13 +141,6 @@ int example_create(struct vfiodma_ctx **ctx)
 	return err ? why_no_context(-err) : 0;
 }
 
-/* What can be assumed of a device where the kernel does not say it */
-#ifdef __x86_64__
-#define COHERENT_UNLESS_KNOWN	true
-#else
-#define COHERENT_UNLESS_KNOWN	false
-#endif
-
 /* Only a device without an IOMMU is limited in what it reaches, or not coherent. */
 static int check_dma(struct device *dev)
 {
@@ -159,7 +153,7 @@ static int check_dma(struct device *dev)
 		     info.translated ? "unlike" : "as",
 		     (unsigned long long)info.last_addr,
 		     info.encrypted ? ", memory is encrypted" : "");
-	dev->coherent = err ? COHERENT_UNLESS_KNOWN : info.coherent;
+	dev->coherent = err ? DMA_COHERENT_UNLESS_KNOWN : info.coherent;
 	err = vfiodma_sync_for_cpu(dev->vfio, NULL, 0);
 	return err ? refuse(-err,
 			    "%s: is not known to be coherent with the CPU's caches, which a program can do nothing about on this architecture",

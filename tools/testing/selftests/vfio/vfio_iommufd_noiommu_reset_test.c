@@ -13,9 +13,7 @@
 /* Controller configuration of NVMe, and a value that it keeps until it is reset */
 #define NVME_CC			0x14
 #define   NVME_CC_QUEUES	0x00460000
-
-/* What PCI_CLASS_DEVICE is then */
-#define NVME_CLASS		0x0108
+#define NVME_CLASS		0x0108	/* in PCI_CLASS_DEVICE */
 
 static struct noiommu_devices devices;
 

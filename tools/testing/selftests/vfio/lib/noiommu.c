@@ -150,6 +150,8 @@ void devices_find(struct noiommu_devices *devices, int *argc, char *argv[])
 	first_bdf = vfio_selftests_get_bdf(argc, argv);
 	if (mode && fgetc(mode) == 'Y')
 		why = iommu_mode_mismatch(MODE_NOIOMMU, first_bdf);
+	if (mode)
+		fclose(mode);
 	if (why) {
 		fprintf(stderr, "%s %s, skipping test.\n", first_bdf, why);
 		exit(KSFT_SKIP);
