@@ -16,27 +16,6 @@
 /* The two are neighbours, so that all combinations are multiples of the first */
 static_assert(QUIET == 2 * QUARANTINE);
 
-static inline int device_bind_id(int device_fd, int iommufd, u32 flags,
-				 u32 *dev_id)
-{
-	struct vfio_device_bind_iommufd args = {
-		.argsz = sizeof(args),
-		.flags = flags,
-		.iommufd = iommufd,
-	};
-	int ret = ioctl_errno(device_fd, VFIO_DEVICE_BIND_IOMMUFD, &args);
-
-	*dev_id = args.out_devid;
-	return ret;
-}
-
-static inline int device_bind_flags(int device_fd, int iommufd, u32 flags)
-{
-	u32 dev_id;
-
-	return device_bind_id(device_fd, iommufd, flags, &dev_id);
-}
-
 /*
  * By a reset of its own, or by one of the bus below a bridge. There may be another
  * device that keeps that from being done.
@@ -51,7 +30,7 @@ static inline bool closing_resets(const char *bdf)
 static inline int fd_bind_once(int device_fd, u32 flags)
 {
 	int iommufd = iommufd_open();
-	int ret = device_bind_flags(device_fd, iommufd, flags);
+	int ret = device_bind_flags(device_fd, iommufd, flags, NULL);
 
 	VFIO_ASSERT_EQ(close(device_fd), 0);
 	VFIO_ASSERT_EQ(close(iommufd), 0);
@@ -77,8 +56,8 @@ static inline void bound_init_flags(struct bound *b, const char *bdf, u32 flags)
 {
 	b->device_fd = device_open(bdf);
 	b->iommufd = iommufd_open();
-	VFIO_ASSERT_EQ(device_bind_id(b->device_fd, b->iommufd, flags,
-				      &b->dev_id), 0);
+	VFIO_ASSERT_EQ(device_bind_flags(b->device_fd, b->iommufd, flags,
+					 &b->dev_id), 0);
 	b->ioas_id = ioas_alloc(b->iommufd);
 	VFIO_ASSERT_GT(device_attach_to(b->device_fd, b->ioas_id), 0);
 }

@@ -68,6 +68,25 @@ TEST(uapi)
 	ASSERT_EQ(8, offsetof(struct iommu_pa_extent, length));
 }
 
+/* The driver of the selftests takes no edu that might do DMA to memory of others */
+TEST(masked_edu)
+{
+	struct iommu *iommu = iommu_init(MODE_NOIOMMU);
+	struct vfio_pci_device *device;
+
+	if (!devices.edu_bdf)
+		SKIP(return, "There is no edu device");
+	device = vfio_pci_device_init(devices.edu_bdf, iommu);
+	ASSERT_NE(NULL, device->driver.ops);
+	vfio_pci_device_cleanup(device);
+
+	ASSERT_EQ(0, unsetenv(EDU_UNMASKED));
+	device = vfio_pci_device_init(devices.edu_bdf, iommu);
+	ASSERT_EQ(NULL, device->driver.ops);
+	vfio_pci_device_cleanup(device);
+	iommu_cleanup(iommu);
+}
+
 /*
  * The device node, and binding it
  */

@@ -278,7 +278,7 @@ TEST_F(hot_reset, quarantine)
 	ASSERT_EQ(0, close(b->device_fd));
 	ASSERT_FALSE(is_held(devices.bdf));
 	b->device_fd = device_open(devices.bdf);
-	ASSERT_EQ(0, device_bind_flags(b->device_fd, other.iommufd, QUARANTINE));
+	ASSERT_EQ(0, device_bind_flags(b->device_fd, other.iommufd, QUARANTINE, NULL));
 	ASSERT_LT(0, device_attach_to(b->device_fd, other.ioas_id));
 	ASSERT_TRUE(mem_alloc(&mem, MEM_SCATTERED, SZ_64K));
 	ASSERT_EQ(0, ioas_map_fixed(other.iommufd, other.ioas_id, mem.vaddr,

@@ -249,10 +249,10 @@ TEST_F(quarantine, failed_bind)
 
 	user_was(self->bdf, QUARANTINE, END_KILLED);
 	fd = device_open(self->bdf);
-	ASSERT_EQ(-EINVAL, device_bind_flags(fd, -1, QUIET));
+	ASSERT_EQ(-EINVAL, device_bind_flags(fd, -1, QUIET, NULL));
 	null_fd = open("/dev/null", O_RDWR);
 	ASSERT_LE(0, null_fd);
-	ASSERT_GT(0, device_bind_flags(fd, null_fd, QUIET));
+	ASSERT_GT(0, device_bind_flags(fd, null_fd, QUIET, NULL));
 	ASSERT_EQ(0, close(null_fd));
 	ASSERT_EQ(0, close(fd));
 	ASSERT_EQ(-EINVAL, bind_once(self->bdf, QUIET | 1U << 15));
@@ -291,12 +291,12 @@ TEST_F(quarantine, refused)
 	user_was(self->bdf, QUARANTINE, END_KILLED);
 	fd = device_open(self->bdf);
 	iommufd = iommufd_open();
-	ASSERT_EQ(-EBUSY, device_bind_flags(fd, iommufd, QUARANTINE));
+	ASSERT_EQ(-EBUSY, device_bind_flags(fd, iommufd, QUARANTINE, NULL));
 	ASSERT_EQ(-EINVAL, device_get_info(fd));
-	ASSERT_EQ(-EBUSY, device_bind_flags(fd, iommufd, QUARANTINE));
-	ASSERT_EQ(0, device_bind_flags(fd, iommufd, QUARANTINE | QUIET));
+	ASSERT_EQ(-EBUSY, device_bind_flags(fd, iommufd, QUARANTINE, NULL));
+	ASSERT_EQ(0, device_bind_flags(fd, iommufd, QUARANTINE | QUIET, NULL));
 	ASSERT_EQ(0, device_get_info(fd));
-	ASSERT_EQ(-EINVAL, device_bind_flags(fd, iommufd, QUIET));
+	ASSERT_EQ(-EINVAL, device_bind_flags(fd, iommufd, QUIET, NULL));
 	ASSERT_EQ(0, close(fd));
 	ASSERT_EQ(0, close(iommufd));
 	ASSERT_HELD(false);
@@ -308,7 +308,7 @@ static void edu_goes_on(const char *bdf, u64 phys)
 	int fd = device_open(bdf), iommufd = iommufd_open();
 	void *bar;
 
-	VFIO_ASSERT_EQ(device_bind_flags(fd, iommufd, 0), 0);
+	VFIO_ASSERT_EQ(device_bind(fd, iommufd, NULL), 0);
 	bar = bar_map(fd, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	writeq(EDU_BUF, bar + EDU_DMA_SRC);
 	writeq(phys, bar + EDU_DMA_DST);
@@ -398,7 +398,7 @@ TEST_F(quarantine, device_is_gone)
 	ASSERT_EQ(-EBUSY, object_destroy(b.iommufd, b.dev_id));
 
 	b.device_fd = device_open(self->bdf);
-	ASSERT_EQ(0, device_bind_id(b.device_fd, b.iommufd, 0, &dev_id));
+	ASSERT_EQ(0, device_bind(b.device_fd, b.iommufd, &dev_id));
 	ASSERT_NE(b.dev_id, dev_id);
 	ASSERT_EQ(0, hwpt_alloc(b.iommufd, dev_id, b.ioas_id, 0, &hwpt_id));
 	ASSERT_EQ(0, object_destroy(b.iommufd, hwpt_id));
@@ -421,14 +421,14 @@ TEST_F(quarantine, same_iommufd)
 	vaddr = bound_with_memory(&b, self->bdf, QUARANTINE);
 	ASSERT_EQ(0, close(b.device_fd));
 	b.device_fd = device_open(self->bdf);
-	ASSERT_EQ(0, device_bind_flags(b.device_fd, b.iommufd, 0));
+	ASSERT_EQ(0, device_bind(b.device_fd, b.iommufd, NULL));
 	ASSERT_LT(0, device_attach_to(b.device_fd, b.ioas_id));
 	ASSERT_EQ(0, close(b.device_fd));
 	ASSERT_HELD(true);
 
 	b.device_fd = device_open(self->bdf);
 	ASSERT_EQ(0, device_bind_flags(b.device_fd, b.iommufd,
-				       QUARANTINE | QUIET));
+				       QUARANTINE | QUIET, NULL));
 	ASSERT_LT(0, device_attach_to(b.device_fd, b.ioas_id));
 	ASSERT_EQ(0, device_detach(b.device_fd));
 	bound_cleanup(&b);
@@ -454,7 +454,7 @@ TEST_F(quarantine, attached_by_pasid)
 		ASSERT_EQ(0, close(b.device_fd));
 		b.device_fd = device_open(self->bdf);
 		ASSERT_EQ(0, device_bind_flags(b.device_fd, b.iommufd,
-					       QUARANTINE | QUIET));
+					       QUARANTINE | QUIET, NULL));
 		ASSERT_EQ(0, ioas_map_fixed(b.iommufd, b.ioas_id, vaddr, SIZE,
 					    IOVA));
 		attach.pt_id = b.ioas_id;
@@ -556,7 +556,7 @@ TEST_F(quarantine, unbound_in_use)
 	ASSERT_EQ(pid, waitpid(pid, &status, WUNTRACED));
 	fd = device_open(self->bdf);
 	iommufd = iommufd_open();
-	ASSERT_EQ(0, device_bind_flags(fd, iommufd, 0));
+	ASSERT_EQ(0, device_bind(fd, iommufd, NULL));
 	ASSERT_EQ(0, kill(pid, SIGCONT));
 	while (device_has_vfio(self->bdf))
 		usleep(1000);

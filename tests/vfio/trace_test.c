@@ -375,7 +375,7 @@ TEST_F(noiommu_trace, quarantine)
 	ASSERT_EQ(0, close(b->device_fd));
 	b->device_fd = device_open(devices.bdf);
 	trace_start();
-	ASSERT_EQ(0, device_bind_flags(b->device_fd, b->iommufd, QUARANTINE));
+	ASSERT_EQ(0, device_bind_flags(b->device_fd, b->iommufd, QUARANTINE, NULL));
 	expect_bind(devices.bdf, b->dev_id);
 	ASSERT_TRUE(mem_alloc(&mem, MEM_SCATTERED, SZ_64K));
 	ASSERT_EQ(0, ioas_map_fixed(b->iommufd, b->ioas_id, mem.vaddr, mem.size,
@@ -394,10 +394,10 @@ TEST_F(noiommu_trace, quarantine)
 	expect_unbind(devices.bdf, other.dev_id);
 	other.device_fd = device_open(devices.bdf);
 	ASSERT_EQ(-EBUSY, device_bind_flags(other.device_fd, other.iommufd,
-					    QUARANTINE));
+					    QUARANTINE, NULL));
 	expect_bind(devices.bdf, other.dev_id);
 	expect_unbind(devices.bdf, other.dev_id);
-	ASSERT_EQ(0, device_bind_flags(other.device_fd, other.iommufd, QUIET));
+	ASSERT_EQ(0, device_bind_flags(other.device_fd, other.iommufd, QUIET, NULL));
 	expect_bind(devices.bdf, other.dev_id);
 	expect_release(devices.bdf, b->dev_id, b->ioas_id, mem.size, "quiet");
 	expect_detach(devices.bdf, b->ioas_id, hwpt_id);

@@ -21,6 +21,16 @@
 		ASSERT_EQ(0, ioctl(self->fd, IOMMU_TEST_CMD, &check_map_cmd)); \
 	})
 
+/* Of a nested HWPT, what the driver of the mock IOMMU takes */
+static struct iommu_hwpt_selftest nested = {
+	.iotlb = IOMMU_TEST_IOTLB_DEFAULT,
+};
+
+#define test_err_nested(_errno, device_id, pt_id)                        \
+	test_err_hwpt_alloc_nested(_errno, device_id, pt_id, 0, NULL,    \
+				   IOMMU_HWPT_DATA_SELFTEST, &nested,    \
+				   sizeof(nested))
+
 /* What was refused has changed nothing */
 #define check_unchanged()                                                    \
 	({                                                                   \
@@ -206,9 +216,6 @@ TEST_F(noiommu, no_pasid)
 
 TEST_F(noiommu, no_nesting)
 {
-	struct iommu_hwpt_selftest data = {
-		.iotlb = IOMMU_TEST_IOTLB_DEFAULT,
-	};
 	struct iommu_hwpt_invalidate_selftest inv_req = {};
 	uint32_t parent_hwpt_id;
 	uint32_t num_inv = 1;
@@ -218,28 +225,20 @@ TEST_F(noiommu, no_nesting)
 	test_err_hwpt_alloc(EOPNOTSUPP, self->device_id, self->ioas_id,
 			    IOMMU_HWPT_ALLOC_NEST_PARENT, &hwpt_id);
 	/* There is no driver that could know the data */
-	test_err_hwpt_alloc_nested(EOPNOTSUPP, self->device_id, self->ioas_id,
-				   0, &hwpt_id, IOMMU_HWPT_DATA_SELFTEST, &data,
-				   sizeof(data));
-	test_err_hwpt_alloc_nested(EOPNOTSUPP, self->device_id, self->hwpt_id,
-				   0, &hwpt_id, IOMMU_HWPT_DATA_SELFTEST, &data,
-				   sizeof(data));
+	test_err_nested(EOPNOTSUPP, self->device_id, self->ioas_id);
+	test_err_nested(EOPNOTSUPP, self->device_id, self->hwpt_id);
 
 	/* Neither kind of device nests on the HWPT of the other */
 	test_cmd_mock_domain(self->ioas_id, NULL, NULL, &device_id);
 	test_cmd_hwpt_alloc(device_id, self->ioas_id,
 			    IOMMU_HWPT_ALLOC_NEST_PARENT, &parent_hwpt_id);
-	test_err_hwpt_alloc_nested(EOPNOTSUPP, self->device_id, parent_hwpt_id,
-				   0, &hwpt_id, IOMMU_HWPT_DATA_SELFTEST, &data,
-				   sizeof(data));
-	test_err_hwpt_alloc_nested(EINVAL, device_id, self->hwpt_id, 0,
-				   &hwpt_id, IOMMU_HWPT_DATA_SELFTEST, &data,
-				   sizeof(data));
+	test_err_nested(EOPNOTSUPP, self->device_id, parent_hwpt_id);
+	test_err_nested(EINVAL, device_id, self->hwpt_id);
 
 	/* A nested HWPT does not take it either */
 	test_cmd_hwpt_alloc_nested(device_id, parent_hwpt_id, 0, &hwpt_id,
-				   IOMMU_HWPT_DATA_SELFTEST, &data,
-				   sizeof(data));
+				   IOMMU_HWPT_DATA_SELFTEST, &nested,
+				   sizeof(nested));
 	test_err_mock_domain_replace(EINVAL, self->stdev_id, hwpt_id);
 	test_err_mock_noiommu(EINVAL, hwpt_id);
 
@@ -253,10 +252,9 @@ TEST_F(noiommu, no_nesting)
 TEST_F(noiommu, no_dirty_tracking)
 {
 	__u64 bitmap[1] = {};
-	uint32_t hwpt_id;
 
 	test_err_hwpt_alloc(EOPNOTSUPP, self->device_id, self->ioas_id,
-			    IOMMU_HWPT_ALLOC_DIRTY_TRACKING, &hwpt_id);
+			    IOMMU_HWPT_ALLOC_DIRTY_TRACKING, NULL);
 	ASSERT_EQ(-EOPNOTSUPP,
 		  _test_cmd_set_dirty_tracking(self->fd, self->hwpt_id, true));
 	ASSERT_EQ(-EOPNOTSUPP,
@@ -272,11 +270,10 @@ TEST_F(noiommu, no_fault_queue)
 {
 	uint32_t fault_id;
 	uint32_t fault_fd;
-	uint32_t hwpt_id;
 
 	test_ioctl_fault_alloc(&fault_id, &fault_fd);
 	test_err_hwpt_alloc_iopf(EOPNOTSUPP, self->device_id, self->ioas_id,
-				 fault_id, IOMMU_HWPT_FAULT_ID_VALID, &hwpt_id,
+				 fault_id, IOMMU_HWPT_FAULT_ID_VALID, NULL,
 				 IOMMU_HWPT_DATA_NONE, NULL, 0);
 	close(fault_fd);
 	test_ioctl_destroy(fault_id);
@@ -285,13 +282,9 @@ TEST_F(noiommu, no_fault_queue)
 
 TEST_F(noiommu, no_viommu)
 {
-	struct iommu_hwpt_selftest data = {
-		.iotlb = IOMMU_TEST_IOTLB_DEFAULT,
-	};
 	uint32_t parent_hwpt_id;
 	uint32_t viommu_id;
 	uint32_t device_id;
-	uint32_t hwpt_id;
 	uint32_t vdev_id;
 
 	test_err_viommu_alloc(EOPNOTSUPP, self->device_id, self->hwpt_id,
@@ -311,9 +304,7 @@ TEST_F(noiommu, no_viommu)
 			      IOMMU_VIOMMU_TYPE_SELFTEST, NULL, 0, &viommu_id);
 	test_err_vdevice_alloc(EINVAL, viommu_id, self->device_id, 0x99,
 			       &vdev_id);
-	test_err_hwpt_alloc_nested(EINVAL, self->device_id, viommu_id, 0,
-				   &hwpt_id, IOMMU_HWPT_DATA_SELFTEST, &data,
-				   sizeof(data));
+	test_err_nested(EINVAL, self->device_id, viommu_id);
 	check_unchanged();
 }
 
@@ -333,9 +324,8 @@ static __u64 last_phys(void)
 {
 	unsigned long long end, last = 0;
 	char line[256];
-	FILE *file;
+	FILE *file = fopen("/proc/iomem", "r");
 
-	file = fopen("/proc/iomem", "r");
 	assert(file);
 	while (fgets(line, sizeof(line), file))
 		if (sscanf(line, " %*x-%llx", &end) == 1 && end > last)
@@ -510,9 +500,6 @@ TEST_F(noiommu, get_pa_device_ops)
 	EXPECT_ERRNO(EBUSY, ioctl(self->fd, IOMMU_TEST_CMD, &test_cmd));
 	test_err_get_pa(EOPNOTSUPP, .flags = IOMMU_IOAS_GET_PA_DEVICE,
 			.dev_id = self->device_id);
-	test_err_get_pa(EOPNOTSUPP, .flags = IOMMU_IOAS_GET_PA_DEVICE,
-			.dev_id = self->device_id, .num_extents = 1,
-			.extents_uptr = (uintptr_t)extents);
 	check_pa(self->ioas_id, TEST_IOVA, buffer, BUFFER_SIZE);
 }
 
@@ -558,10 +545,7 @@ FIXTURE_VARIANT(noiommu_map)
 	bool iommu_last;
 };
 
-/*
- * Pages of the file that are contiguous when mapped in order cannot be when
- * mapped in reverse
- */
+/* What is contiguous in the file cannot be when it is mapped in reverse */
 static void *mmap_reversed(void)
 {
 	size_t offset;
@@ -591,7 +575,6 @@ FIXTURE_SETUP(noiommu_map)
 	void *buf;
 	int i;
 
-	self->fd = -1;
 	if (variant->hugetlb)
 		buf = mmap(0, length, PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB |
@@ -632,87 +615,29 @@ FIXTURE_SETUP(noiommu_map)
 
 FIXTURE_TEARDOWN(noiommu_map)
 {
-	if (self->fd != -1)
-		test_ioctl_set_default_memory_limit();
+	test_ioctl_set_default_memory_limit();
 	teardown_iommufd(self->fd, _metadata);
 }
 
-FIXTURE_VARIANT_ADD(noiommu_map, pages)
-{
-};
+#define MAP_VARIANT(_name) FIXTURE_VARIANT_ADD(noiommu_map, _name)
 
-FIXTURE_VARIANT_ADD(noiommu_map, batches)
-{
-	.memory_limit = 32,
-};
-
-FIXTURE_VARIANT_ADD(noiommu_map, no_large_pages)
-{
-	.no_large_pages = true,
-};
-
-FIXTURE_VARIANT_ADD(noiommu_map, hugetlb)
-{
-	.hugetlb = true,
-};
-
-FIXTURE_VARIANT_ADD(noiommu_map, hugetlb_batches)
-{
-	.hugetlb = true,
-	.memory_limit = 32,
-};
-
-FIXTURE_VARIANT_ADD(noiommu_map, hugetlb_no_large_pages)
-{
-	.hugetlb = true,
-	.no_large_pages = true,
-};
-
-FIXTURE_VARIANT_ADD(noiommu_map, last_iova)
-{
-	.last_iova = true,
-};
-
-FIXTURE_VARIANT_ADD(noiommu_map, last_iova_batches)
-{
-	.last_iova = true,
-	.memory_limit = 32,
-};
-
-FIXTURE_VARIANT_ADD(noiommu_map, last_iova_no_large_pages)
-{
-	.last_iova = true,
-	.no_large_pages = true,
-};
-
-FIXTURE_VARIANT_ADD(noiommu_map, last_iova_hugetlb)
-{
-	.last_iova = true,
-	.hugetlb = true,
-};
-
-FIXTURE_VARIANT_ADD(noiommu_map, last_iova_hugetlb_no_large_pages)
-{
-	.last_iova = true,
-	.hugetlb = true,
-	.no_large_pages = true,
-};
-
-FIXTURE_VARIANT_ADD(noiommu_map, iommu_first)
-{
-	.iommu_first = true,
-};
-
-FIXTURE_VARIANT_ADD(noiommu_map, iommu_last)
-{
-	.iommu_last = true,
-};
-
-FIXTURE_VARIANT_ADD(noiommu_map, iommu_last_batches)
-{
-	.iommu_last = true,
-	.memory_limit = 32,
-};
+MAP_VARIANT(pages) {};
+MAP_VARIANT(batches) { .memory_limit = 32 };
+MAP_VARIANT(no_large_pages) { .no_large_pages = true };
+MAP_VARIANT(hugetlb) { .hugetlb = true };
+MAP_VARIANT(hugetlb_batches) { .hugetlb = true, .memory_limit = 32 };
+MAP_VARIANT(hugetlb_no_large_pages) { .hugetlb = true, .no_large_pages = true };
+MAP_VARIANT(last_iova) { .last_iova = true };
+MAP_VARIANT(last_iova_batches) { .last_iova = true, .memory_limit = 32 };
+MAP_VARIANT(last_iova_no_large_pages) { .last_iova = true,
+					.no_large_pages = true };
+MAP_VARIANT(last_iova_hugetlb) { .last_iova = true, .hugetlb = true };
+MAP_VARIANT(last_iova_hugetlb_no_large_pages) { .last_iova = true,
+						.hugetlb = true,
+						.no_large_pages = true };
+MAP_VARIANT(iommu_first) { .iommu_first = true };
+MAP_VARIANT(iommu_last) { .iommu_last = true };
+MAP_VARIANT(iommu_last_batches) { .iommu_last = true, .memory_limit = 32 };
 
 /* In the page table of each device, and pinned once */
 #define check_areas()                                                         \

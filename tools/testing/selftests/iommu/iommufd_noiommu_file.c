@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Tests of devices that have no IOMMU, with memory that is mapped by file */
+#include <linux/udmabuf.h>
+
 #include "iommufd_noiommu.h"
 
 #define DMABUF_SIZE (PAGE_SIZE * 4)
@@ -133,6 +135,49 @@ TEST_F(noiommu, dmabuf_revoke)
 	ASSERT_EQ(0, _test_ioctl_ioas_get_pa(self->fd, self->ioas_id, dma_iova,
 					     &length, &phys, NULL, NULL));
 	ASSERT_EQ(DMABUF_SIZE, length);
+}
+
+/* A dma-buf that is memory, of which its exporter knows where it is */
+TEST_F(noiommu, dmabuf_memory)
+{
+	struct udmabuf_create create = { .size = BUFFER_SIZE };
+	struct area area = {
+		.iova = TEST_IOVA + BUFFER_SIZE,
+		.length = BUFFER_SIZE,
+	};
+	int udmabuf, dfd;
+	__u64 iova;
+
+	udmabuf = open("/dev/udmabuf", O_RDWR);
+	if (udmabuf == -1)
+		SKIP(return, "No udmabuf");
+	create.memfd = memfd_create("udmabuf", MFD_ALLOW_SEALING);
+	ASSERT_EQ(0, ftruncate(create.memfd, BUFFER_SIZE));
+	ASSERT_EQ(0, fcntl(create.memfd, F_ADD_SEALS, F_SEAL_SHRINK));
+	area.ptr = mmap(0, BUFFER_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+			create.memfd, 0);
+	ASSERT_NE(MAP_FAILED, area.ptr);
+	dfd = ioctl(udmabuf, UDMABUF_CREATE, &create);
+	ASSERT_NE(-1, dfd);
+
+	/* For devices without an IOMMU, and no others */
+	test_ioctl_ioas_map_fixed_file(dfd, 0, BUFFER_SIZE, area.iova);
+	check_windows(&area, 1);
+	test_err_mock_domain(EINVAL, self->ioas_id, NULL, NULL);
+	test_ioctl_destroy(self->stdev_id);
+	test_err_get_pa(EOPNOTSUPP, .iova = area.iova);
+	test_err_ioctl_ioas_map_file(EOPNOTSUPP, dfd, 0, BUFFER_SIZE, &iova);
+	test_ioctl_ioas_unmap(area.iova, BUFFER_SIZE);
+
+	/* Some of it, which is there as long as it is mapped */
+	test_cmd_mock_noiommu(self->ioas_id, NULL, NULL, NULL);
+	test_ioctl_ioas_map_fixed_file(dfd, PAGE_SIZE, PAGE_SIZE * 5,
+				       area.iova);
+	close(dfd);
+	close(create.memfd);
+	area.ptr += PAGE_SIZE;
+	area.length = PAGE_SIZE * 5;
+	check_windows(&area, 1);
 }
 
 TEST_HARNESS_MAIN

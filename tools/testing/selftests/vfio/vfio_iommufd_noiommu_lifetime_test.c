@@ -13,10 +13,6 @@
 
 static struct noiommu_devices devices;
 
-/*
- * Memory stays where it is until it is unmapped
- */
-
 /* A child gets copies and writes to them, and so does the parent */
 static void disturb_fork(char *vaddr, u64 size)
 {
@@ -77,7 +73,7 @@ FIXTURE_VARIANT_ADD(pin, munmap) { .disturb = disturb_munmap, .lost = true };
 FIXTURE_SETUP(pin)
 {
 	if (!devices.edu_bdf)
-		SKIP(return, "There is no edu device");
+		SKIP(return, "There is no edu device that may be used");
 	user_init(&self->user, devices.edu_bdf);
 }
 
@@ -122,10 +118,6 @@ TEST_F(pin, pages_stay)
 	ASSERT_EQ(0, memcmp(vaddr, user->bytes + 3 * page_size, EDU_DMA_MAX));
 }
 
-/*
- * Who keeps it pinned, and until when
- */
-
 FIXTURE(pinned) {
 	struct noiommu_user user;
 	s64 pinned;
@@ -140,9 +132,21 @@ FIXTURE_SETUP(pinned)
 	ASSERT_PINNED(self->pinned + self->user.npages);
 }
 
+static int bind_once(u32 flags)
+{
+	int iommufd = open("/dev/iommu", O_RDWR);
+	int fd = device_open(devices.bdf);
+	int ret = device_bind_flags(fd, iommufd, flags, NULL);
+
+	VFIO_ASSERT_EQ(close(fd), 0);
+	VFIO_ASSERT_EQ(close(iommufd), 0);
+	return ret;
+}
+
 FIXTURE_TEARDOWN_PARENT(pinned)
 {
-	/* Whatever the test has left is gone with its process */
+	/* Whatever the test has left is gone with its process, or is now */
+	bind_once(VFIO_DEVICE_BIND_FLAG_NOIOMMU_QUIET);
 	EXPECT_EQ(self->pinned, pinned_pages_wait(self->pinned));
 }
 
@@ -152,8 +156,10 @@ TEST_F(pinned, attached)
 
 	ASSERT_EQ(0, device_detach(user->device->fd));
 	ASSERT_PINNED(self->pinned);
+	ASSERT_EQ(-EOPNOTSUPP, __to_iova(user->device, user->mem.vaddr, NULL));
 	ASSERT_LT(0, device_attach_to(user->device->fd, user->iommu->ioas_id));
 	ASSERT_PINNED(self->pinned + user->npages);
+	ASSERT_TRUE(user_finds_memory(user));
 
 	/* To close is to detach, and the iommufd can have the device back */
 	vfio_pci_device_cleanup(user->device);
@@ -222,6 +228,56 @@ TEST_F(pinned, user_killed)
 	ASSERT_PINNED(self->pinned);
 	ASSERT_FALSE(pci_command(devices.bdf) & PCI_COMMAND_MASTER);
 	ASSERT_TRUE(device_works(devices.bdf));
+}
+
+/* A user that has memory mapped and ends, without a word to its device */
+static void user_was(u64 size, u32 flags)
+{
+	struct dma_region mem = { .iova = NOIOMMU_IOVA, .size = size };
+	struct iommu *iommu;
+	int fd, status;
+	pid_t pid;
+
+	pid = fork();
+	VFIO_ASSERT_GE(pid, 0);
+	if (pid) {
+		VFIO_ASSERT_EQ(waitpid(pid, &status, 0), pid);
+		VFIO_ASSERT_EQ(status, 0);
+		return;
+	}
+
+	mem.vaddr = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	VFIO_ASSERT_NE(mem.vaddr, MAP_FAILED);
+	iommu = iommu_init(MODE_NOIOMMU);
+	fd = device_open(devices.bdf);
+	VFIO_ASSERT_EQ(device_bind_flags(fd, iommu->iommufd, flags, NULL), 0);
+	VFIO_ASSERT_GT(device_attach_to(fd, iommu->ioas_id), 0);
+	iommu_map(iommu, &mem);
+	_exit(0);
+}
+
+TEST_F(pinned, quarantine)
+{
+	const u32 quarantine = VFIO_DEVICE_BIND_FLAG_NOIOMMU_QUARANTINE;
+	const u64 size = self->user.mem.size;
+
+	user_cleanup(&self->user);
+	if (device_has_sysfs(devices.bdf, "reset") ||
+	    device_has_sysfs(devices.bdf, "../class"))
+		SKIP(return, "Closing the device may reset it");
+
+	user_was(size, 0);
+	ASSERT_PINNED(self->pinned);
+	user_was(size, quarantine);
+	ASSERT_PINNED(self->pinned + self->user.npages);
+
+	/* Until someone says that the device does no DMA any more */
+	ASSERT_EQ(-EBUSY, bind_once(quarantine));
+	ASSERT_EQ(0, bind_once(0));
+	ASSERT_PINNED(self->pinned + self->user.npages);
+	ASSERT_EQ(0, bind_once(VFIO_DEVICE_BIND_FLAG_NOIOMMU_QUIET));
+	ASSERT_PINNED(self->pinned);
 }
 
 int main(int argc, char *argv[])

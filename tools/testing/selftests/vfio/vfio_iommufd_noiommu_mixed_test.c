@@ -4,14 +4,9 @@
  * other is there, whichever of them comes or goes first, except that an IOVA has to
  * be one that the IOMMU can translate while its device is attached.
  */
-#include <linux/bits.h>
-
 #include <libvfio/noiommu.h>
 
 #include "kselftest_harness.h"
-
-/* No IOMMU gets there */
-#define IOVA_TOO_HIGH		BIT_ULL(60)
 
 /* Index of the two devices */
 enum { WITH, WITHOUT, NR };
@@ -144,13 +139,30 @@ TEST_F(mixed, wrong_kind_of_hwpt)
 	}
 }
 
+/* An IOMMU does not have them all, and be it for the window of its MSIs */
+static u64 first_iova_out_of_reach(struct iommu *iommu)
+{
+	struct iommu_iova_range range;
+	struct iommu_ioas_iova_ranges args = {
+		.size = sizeof(args),
+		.ioas_id = iommu->ioas_id,
+		.num_iovas = 1,
+		.allowed_iovas = (uintptr_t)&range,
+	};
+	int ret = ioctl_errno(iommu->iommufd, IOMMU_IOAS_IOVA_RANGES, &args);
+
+	VFIO_ASSERT_TRUE(!ret || ret == -EMSGSIZE);
+	VFIO_ASSERT_NE(range.last, UINT64_MAX);
+	return range.last + 1;
+}
+
 /* With the device that has an IOMMU the IOAS loses some IOVAs */
 TEST_F(mixed, iova_out_of_reach)
 {
 	struct iommu *iommu = self->user.iommu;
 	struct dma_region region = self->region;
 
-	region.iova = IOVA_TOO_HIGH;
+	region.iova = first_iova_out_of_reach(iommu);
 	ASSERT_EQ(-EINVAL, __iommu_map(iommu, &region));
 	ASSERT_EQ(0, device_detach(self->fd[WITH]));
 	ASSERT_EQ(0, __iommu_map(iommu, &region));

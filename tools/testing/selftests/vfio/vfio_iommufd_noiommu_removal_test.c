@@ -163,26 +163,6 @@ static bool removal_finish(pid_t remover, s64 pinned)
 	return is_back() && device_works(devices.bdf);
 }
 
-/* Is the user told that the kernel wants the device back? */
-static int request_eventfd(int device_fd)
-{
-	struct {
-		struct vfio_irq_set set;
-		__s32 fd;
-	} args = {
-		.set.argsz = sizeof(args),
-		.set.flags = VFIO_IRQ_SET_DATA_EVENTFD |
-			     VFIO_IRQ_SET_ACTION_TRIGGER,
-		.set.index = VFIO_PCI_REQ_IRQ_INDEX,
-		.set.count = 1,
-		.fd = eventfd(0, 0),
-	};
-
-	VFIO_ASSERT_GE(args.fd, 0);
-	ioctl_assert(device_fd, VFIO_DEVICE_SET_IRQS, &args);
-	return args.fd;
-}
-
 TEST_F_TIMEOUT(removal, not_open, TEST_SECONDS)
 {
 	ASSERT_TRUE(removal_start(self->start_fd));
@@ -205,7 +185,10 @@ TEST_F_TIMEOUT(removal, attached, TEST_SECONDS)
 	struct pollfd pfd = { .events = POLLIN };
 
 	user_init(&user, devices.bdf);
-	pfd.fd = request_eventfd(user.device->fd);
+	/* The user is told that the kernel wants the device back */
+	pfd.fd = eventfd(0, 0);
+	ASSERT_LE(0, pfd.fd);
+	vfio_pci_irq_set(user.device, VFIO_PCI_REQ_IRQ_INDEX, 0, 1, &pfd.fd);
 	ASSERT_TRUE(removal_start(self->start_fd));
 	ASSERT_EQ(1, poll(&pfd, 1, LIMIT_SECONDS * 1000));
 	ASSERT_TRUE(removal_waits(self->remover));
@@ -226,7 +209,6 @@ TEST_F_TIMEOUT(removal, attached, TEST_SECONDS)
 	user.device = vfio_pci_device_init(devices.bdf, user.iommu);
 	ASSERT_TRUE(user_finds_memory(&user));
 	user_cleanup(&user);
-	ASSERT_EQ(0, close(pfd.fd));
 }
 
 /* The user does not listen and is killed, which closes the iommufd first */

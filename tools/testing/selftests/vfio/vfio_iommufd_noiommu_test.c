@@ -42,7 +42,6 @@ TEST_F(cdev, name)
 	ASSERT_EQ(0, glob(pattern, 0, NULL, &found));
 	ASSERT_EQ(1, found.gl_pathc);
 	ASSERT_EQ(0, strncmp(basename(found.gl_pathv[0]), "noiommu-vfio", 12));
-	ASSERT_STREQ(basename(found.gl_pathv[0]), basename(devices.cdev_path));
 	globfree(&found);
 }
 
@@ -58,16 +57,11 @@ TEST_F(cdev, taints_the_kernel)
 	ASSERT_TRUE(tainted & (1UL << TAINT_USER));
 }
 
-TEST_F(cdev, open_needs_capability)
+TEST_F(cdev, needs_capability)
 {
 	cap_set(CAP_SYS_RAWIO, false);
 	ASSERT_EQ(-1, open(devices.cdev_path, O_RDWR));
 	ASSERT_EQ(EPERM, errno);
-}
-
-TEST_F(cdev, bind_needs_capability)
-{
-	cap_set(CAP_SYS_RAWIO, false);
 	ASSERT_EQ(-EPERM, device_bind(self->fd, self->iommu->iommufd, NULL));
 	cap_set(CAP_SYS_RAWIO, true);
 	ASSERT_EQ(-EINVAL, device_get_info(self->fd));
@@ -115,7 +109,6 @@ TEST_F(cdev, bind_once)
 	ASSERT_EQ(0, close(self->fd));
 	ASSERT_EQ(0, device_bind(fd, iommufd, NULL));
 	self->fd = fd;
-	ASSERT_EQ(0, close(iommufd));
 }
 
 /* With it a driver knows that the device has no IOMMU, and of what its DMA is */
@@ -156,26 +149,13 @@ FIXTURE(dma) {
 FIXTURE_SETUP(dma)
 {
 	if (!devices.edu_bdf)
-		SKIP(return, "There is no edu device");
+		SKIP(return, "There is no edu device that may be used");
 	user_init(&self->user, devices.edu_bdf);
 }
 
 FIXTURE_TEARDOWN(dma)
 {
 	user_cleanup(&self->user);
-}
-
-TEST_F(dma, addresses)
-{
-	struct noiommu_user *user = &self->user;
-	int fd = user->device->fd;
-
-	ASSERT_TRUE(user_finds_memory(user));
-	ASSERT_EQ(0, device_detach(fd));
-	ASSERT_EQ(-EOPNOTSUPP, __to_iova(user->device, user->mem.vaddr, NULL));
-
-	ASSERT_LT(0, device_attach_to(fd, user->iommu->ioas_id));
-	ASSERT_TRUE(user_finds_memory(user));
 }
 
 TEST_F(dma, copy)

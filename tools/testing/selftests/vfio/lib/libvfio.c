@@ -238,19 +238,25 @@ bool vfio_pci_device_match(struct vfio_pci_device *device, u16 vendor_id,
 	       vfio_pci_config_readw(device, PCI_DEVICE_ID) == device_id;
 }
 
-static void msi_set(struct vfio_pci_device *device, u32 count, u32 data)
+void vfio_pci_irq_set(struct vfio_pci_device *device, u32 index, u32 vector,
+		      u32 count, int *fds)
 {
 	struct {
 		struct vfio_irq_set irq;
 		int fd;
 	} args = {
 		.irq.argsz = sizeof(args),
-		.irq.flags = VFIO_IRQ_SET_ACTION_TRIGGER | data,
-		.irq.index = VFIO_PCI_MSI_IRQ_INDEX,
+		.irq.flags = VFIO_IRQ_SET_ACTION_TRIGGER |
+			     (count ? VFIO_IRQ_SET_DATA_EVENTFD :
+				      VFIO_IRQ_SET_DATA_NONE),
+		.irq.index = index,
+		.irq.start = vector,
 		.irq.count = count,
-		.fd = device->msi_eventfds[0],
 	};
 
+	VFIO_ASSERT_LE(count, 1);
+	if (count)
+		args.fd = *fds;
 	ioctl_assert(device->fd, VFIO_DEVICE_SET_IRQS, &args);
 }
 
@@ -262,12 +268,12 @@ void vfio_pci_msi_enable(struct vfio_pci_device *device, u32 vector, int count)
 
 	device->msi_eventfds[0] = eventfd(0, 0);
 	VFIO_ASSERT_GE(device->msi_eventfds[0], 0);
-	msi_set(device, 1, VFIO_IRQ_SET_DATA_EVENTFD);
+	vfio_pci_irq_set(device, VFIO_PCI_MSI_IRQ_INDEX, 0, 1, device->msi_eventfds);
 }
 
 void vfio_pci_msi_disable(struct vfio_pci_device *device)
 {
-	msi_set(device, 0, VFIO_IRQ_SET_DATA_NONE);
+	vfio_pci_irq_set(device, VFIO_PCI_MSI_IRQ_INDEX, 0, 0, NULL);
 	VFIO_ASSERT_EQ(close(device->msi_eventfds[0]), 0);
 	device->msi_eventfds[0] = -1;
 }

@@ -41,10 +41,11 @@ int device_open(const char *bdf)
 	return fd;
 }
 
-int device_bind(int device_fd, int iommufd, u32 *dev_id)
+int device_bind_flags(int device_fd, int iommufd, u32 flags, u32 *dev_id)
 {
 	struct vfio_device_bind_iommufd args = {
 		.argsz = sizeof(args),
+		.flags = flags,
 		.iommufd = iommufd,
 	};
 	int ret = ioctl_errno(device_fd, VFIO_DEVICE_BIND_IOMMUFD, &args);
@@ -52,6 +53,11 @@ int device_bind(int device_fd, int iommufd, u32 *dev_id)
 	if (!ret && dev_id)
 		*dev_id = args.out_devid;
 	return ret;
+}
+
+int device_bind(int device_fd, int iommufd, u32 *dev_id)
+{
+	return device_bind_flags(device_fd, iommufd, 0, dev_id);
 }
 
 s64 device_attach_to(int device_fd, u32 pt_id)
@@ -114,6 +120,11 @@ bool device_is_edu(const char *bdf)
 	       config_readw(bdf, PCI_DEVICE_ID) == EDU_DEVICE_ID;
 }
 
+static bool is_unmasked_edu(const char *bdf)
+{
+	return device_is_edu(bdf) && getenv(EDU_UNMASKED);
+}
+
 const char *vfio_dev_find(const char *prefix, bool (*suits)(const char *bdf))
 {
 	char pattern[64], path[PATH_MAX], *bdf = NULL;
@@ -160,8 +171,8 @@ void devices_find(struct noiommu_devices *devices, int *argc, char *argv[])
 	devices->bdf = first_bdf;
 	devices->cdev_path = vfio_pci_get_cdev_path(first_bdf);
 	devices->other_bdf = vfio_dev_find("noiommu-vfio", is_not_first);
-	devices->edu_bdf = device_is_edu(first_bdf) ? first_bdf :
-			   vfio_dev_find("noiommu-vfio", device_is_edu);
+	devices->edu_bdf = is_unmasked_edu(first_bdf) ? first_bdf :
+			   vfio_dev_find("noiommu-vfio", is_unmasked_edu);
 }
 
 int sysfs_write(const char *path, const char *value)
@@ -353,7 +364,7 @@ void user_init(struct noiommu_user *user, const char *bdf)
 	driver = &user->device->driver;
 	driver->region.size = page_size;
 	driver->region.vaddr = mem->vaddr + mem->size - page_size;
-	if (device_is_edu(bdf))
+	if (driver->ops && device_is_edu(bdf))
 		vfio_pci_driver_init(user->device);
 
 	user->bytes = calloc_assert(1, mem->size);

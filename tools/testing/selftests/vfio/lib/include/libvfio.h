@@ -191,6 +191,8 @@ void vfio_pci_config_writew(struct vfio_pci_device *device, size_t offset,
 			    u16 value);
 
 /* The one MSI of the device, @vector 0 and @count 1 */
+void vfio_pci_irq_set(struct vfio_pci_device *device, u32 index, u32 vector,
+		      u32 count, int *fds);
 void vfio_pci_msi_enable(struct vfio_pci_device *device, u32 vector, int count);
 void vfio_pci_msi_disable(struct vfio_pci_device *device);
 

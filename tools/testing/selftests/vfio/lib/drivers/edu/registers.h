@@ -7,6 +7,9 @@
 #define EDU_VENDOR_ID		0x1234
 #define EDU_DEVICE_ID		0x11e8
 
+/* In the environment: the engine of every edu reaches all of memory, see edu_probe() */
+#define EDU_UNMASKED		"VFIO_SELFTESTS_EDU_UNMASKED"
+
 #define EDU_IRQ_FACTORIAL	0x001
 #define EDU_IRQ_RAISE		0x60
 #define EDU_IRQ_ACK		0x64

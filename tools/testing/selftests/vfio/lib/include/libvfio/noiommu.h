@@ -24,6 +24,7 @@
 
 /* Ioctls, which return 0, what is named, or a negative errno */
 int ioctl_errno(int fd, unsigned long cmd, void *arg);
+int device_bind_flags(int device_fd, int iommufd, u32 flags, u32 *dev_id);
 int device_bind(int device_fd, int iommufd, u32 *dev_id);
 s64 device_attach_to(int device_fd, u32 pt_id); /* the HWPT */
 int device_detach(int device_fd);
