@@ -22,7 +22,7 @@ $(COMMANDS): deps
 	@python3 -B scripts/project.py $@
 
 deps:
-	@scripts/cli/deps.sh $(filter bench check check-long matrix deb lint modules menuconfig,$(MAKECMDGOALS))
+	@scripts/cli/deps.sh $(filter bench check check-long matrix deb dkms lint modules menuconfig,$(MAKECMDGOALS))
 
 clean:
 	rm -rf build

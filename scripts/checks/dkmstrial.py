@@ -32,8 +32,9 @@ def suite(settings, run_kernel):
     with tempfile.TemporaryDirectory(dir=settings.build, prefix="dkms.") as scratch:
         trial = Trial(settings, pristine.copy(pathlib.Path(scratch, "root")), package)
         trial.clean()
-        library = trial.library(libdeb.build(settings, package.parent))
-        results = library + trial.install() + trial.upgrade()
+        library = libdeb.build(settings, package.parent)
+        results = trial.lintian([package, *library]) + trial.library(library)
+        results += trial.install() + trial.upgrade()
         result = trial.boot(run_kernel, pathlib.Path(scratch, "root.img"))
         results += debtrial.results(result, trial.after)
         return ktap.document(results + trial.purge())
@@ -69,19 +70,33 @@ class Trial:
 
     def install(self):
         self.kernel(self.before, BEFORE[1])
-        shutil.copy(self.package, self.root.folder / "tmp" / self.package.name)
-        self.apt("install the package", f"/tmp/{self.package.name}")
+        self.apt("install the package", *self.bring([self.package]))
         program = self.root.folder / "usr/bin/noiommu-nvme"
         return [(f"installed for {self.before}", self.ours(self.before)),
                 ("noiommu-nvme is built", "" if self.root.ask("noiommu-nvme", "--help")
                  else f"{program} does not run"),
                 ("the modules are signed", self.unsigned(self.before))]
 
-    def library(self, package):
+    def bring(self, packages):
+        """Their paths in the root."""
+        for file in packages:
+            shutil.copy(file, self.root.folder / "tmp" / file.name)
+        return [f"/tmp/{file.name}" for file in packages]
+
+    def lintian(self, packages):
+        """What Debian's own checker has to say of the packages."""
+        self.apt("install lintian", "lintian")
+        files = self.bring(packages)
+        *found, status = self.root.ask(
+            "sh", "-c", 'lintian --allow-root --fail-on error,warning "$@"; echo $?', "lintian",
+            *files).splitlines()
+        return [("lintian has no error and no warning",
+                 "" if status == "0" else "\n".join([*found, f"status {status}"]))]
+
+    def library(self, packages):
         """Its examples are built as their reader would, with nothing else of the series
         there."""
-        shutil.copy(package, self.root.folder / "tmp" / package.name)
-        self.apt("install the library", f"/tmp/{package.name}", "gcc", "libc6-dev", "pkgconf")
+        self.apt("install the library", *self.bring(packages), "gcc", "libc6-dev", "pkgconf")
         self.step("build the library's example", "sh", "-c",
                   f"cc /usr/share/doc/{libdeb.NAME}/examples/vfiodma-identify.c "
                   "$(pkg-config --cflags --libs vfiodma) -o /tmp/identify")
@@ -91,7 +106,8 @@ class Trial:
                       f"cd /usr/share/doc/{libdeb.NAME}/examples && "
                       f"cc {files} example*.c $(pkg-config --cflags --libs vfiodma) "
                       f"-o /tmp/{name}")
-        self.step("purge the library", "apt-get", "purge", "-q", "-y", libdeb.NAME)
+        self.step("purge the library", "apt-get", "purge", "-q", "-y",
+                  *(file.name.partition("_")[0] for file in packages))
         left = [str(path) for path in self.root.folder.glob("usr/**/*vfiodma*")]
         return [("the library's examples are built",
                  "" if "libvfiodma.so.1 => /" in linked else f"ldd says: {linked}"),

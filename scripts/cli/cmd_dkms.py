@@ -22,5 +22,6 @@ more         /usr/share/doc/vfio-noiommu-dkms/README.Debian: Secure Boot, refusa
 
 def main(settings):
     file = dkmsdeb.build(settings)
-    library = libdeb.build(settings, file.parent)
-    say(HOWTO.format(file=settings.relative(file), library=settings.relative(library)))
+    libdeb.build(settings, file.parent)
+    say(HOWTO.format(file=settings.relative(file),
+                     library=settings.relative(file.parent / "libvfiodma*.deb")))

@@ -119,7 +119,15 @@ needed_for_modules() {
 	END
 }
 
+# The manual page of the program in the package
+needed_for_dkms() {
+	lacking <<-END
+	command help2man help2man
+	END
+}
+
 needed_for_check_long() {
+	needed_for_dkms
 	needed_for_arm64
 	needed_for_deb
 	needed_for_root

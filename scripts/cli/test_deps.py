@@ -46,6 +46,10 @@ class Packages(unittest.TestCase):
         for name in (*ARM64, "debootstrap"):
             self.assertNotIn(name, self.wanted("check", user=1000))
 
+    def test_the_packages(self):
+        for command in ("dkms", "check-long"):
+            self.assertIn("help2man", self.wanted(command, user=0), command)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -12,7 +12,7 @@ COPYRIGHT = """\
 Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
 
 Files: *
-Copyright: the Linux kernel's authors and those of the series
+Copyright: 1991-2026 the authors of the Linux kernel and of the series
 License: GPL-2
  The text of the license is in /usr/share/common-licenses/GPL-2.
 """
@@ -30,6 +30,17 @@ def add_documents(root, name, version):
     changelog = (f"{name} ({version}) unstable; urgency=medium\n\n  * Made of the series.\n\n"
                  f" -- {MAINTAINER}  Thu, 01 Jan 1970 00:00:00 +0000\n")
     (folder / "changelog.gz").write_bytes(gzip.compress(changelog.encode(), mtime=0))
+
+
+def add_manual(root, program, version, about):
+    """The manual page of a program, made of what it says to --help."""
+    page = subprocess.run(["help2man", "--no-info", "--version-string", version,
+                           "--name", about, str(program)], capture_output=True)
+    if page.returncode:
+        raise Failure(f"help2man {program}: {page.stderr.decode()}")
+    folder = root / "usr/share/man/man1"
+    folder.mkdir(parents=True)
+    (folder / f"{program.name}.1.gz").write_bytes(gzip.compress(page.stdout, mtime=0))
 
 
 def size(root):

@@ -28,11 +28,12 @@ Depends: dkms (>= 3.0), gcc, libc6-dev | libc-dev, make, pahole, patch, python3,
 Recommends: linux-headers-cloud-amd64 | linux-headers-amd64 | linux-headers-arm64 | linux-headers-generic
 Suggests: mokutil
 Description: no-IOMMU devices as full citizens of iommufd (DKMS)
- iommufd and VFIO for the kernel that is there, with devices that no IOMMU stands behind:
- their own nodes in /dev/vfio/devices, memory that is pinned, and its physical addresses by
- IOMMU_IOAS_GET_PA. It takes the place of the kernel's own modules, which are back when the
- package is removed.
+ iommufd and VFIO for the kernel that is there, with devices that no IOMMU
+ stands behind: their own nodes in /dev/vfio/devices, memory that is pinned,
+ and its physical addresses by IOMMU_IOAS_GET_PA. It takes the place of the
+ kernel's own modules, which are back when the package is removed.
 """
+
 
 def build(settings):
     """The package, in build/dkms/."""
@@ -47,6 +48,8 @@ def build(settings):
         add_program(settings, files / "noiommu-nvme")
         add_headers(settings, root / "usr/include/vfio-noiommu")
         add_links(root, version)
+        debfile.add_manual(root, programs.noiommu_nvme(Kernel(settings, "run")), version,
+                           "read or write an NVMe disk from userspace")
         debfile.add_documents(root, NAME, version)
         debfile.write(root / f"usr/share/doc/{NAME}/README.Debian",
                       (DEBIAN / "README").read_text())

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""libvfiodma-dev, the Debian package with the library that drivers are written against,
-static and shared, and the examples. It is for the architecture of this machine."""
+"""libvfiodma1 and libvfiodma-dev, the Debian packages of the library that drivers are written
+against: the shared one, and what it takes to build with it, the static one and the examples.
+They are for the architecture of this machine."""
 
 import re
 import shutil
@@ -15,47 +16,94 @@ from packages import debfile, modsource
 NAME = "libvfiodma-dev"
 EXAMPLES = ("vfiodma-identify.c", "noiommu-*.c", "example*.[ch]", "nvme*.[ch]", "e1000e.[ch]",
             "dma.h")
-
-CONTROL = """\
+DESCRIPTION = """\
+ A library to open a device through VFIO and iommufd, to map memory for it,
+ and to look up without a system call what to program into it. The same calls
+ are good for a device behind an IOMMU and, where the kernel has
+ IOMMU_IOAS_GET_PA, for one that has none.
+"""
+COMMON = """\
 Package: {name}
+Source: libvfiodma
 Version: {version}
-Section: libdevel
 Priority: optional
 Architecture: {architecture}
 Multi-Arch: same
 Maintainer: {maintainer}
 Installed-Size: {size}
+"""
+SHARED = COMMON + """\
+Section: libs
 Depends: libc6 (>= {libc})
-Recommends: pkgconf | pkg-config
 Suggests: vfio-noiommu-dkms
 Description: drivers in userspace, with or without an IOMMU
- A library to open a device through VFIO and iommufd, to map memory for it, and to look up
- without a system call what to program into it. The same calls are good for a device
- behind an IOMMU and, where the kernel has IOMMU_IOAS_GET_PA, for one that has none.
+""" + DESCRIPTION
+DEVELOPMENT = COMMON + """\
+Section: libdevel
+Depends: {shared} (= {version})
+Recommends: pkgconf | pkg-config
+Suggests: vfio-noiommu-dkms
+Description: drivers in userspace, with or without an IOMMU (development)
+""" + DESCRIPTION + """\
+ .
+ This has the header, the static library and examples.
 """
 
 
 def build(settings, folder):
-    """The package, in a folder."""
+    """The packages, in a folder: the shared library's and the other's."""
     version = modsource.version(settings)
-    architecture = ask("dpkg", "--print-architecture")
     with exclusive(settings, "libdeb.lock"):
-        root = folder / "library"
-        shutil.rmtree(root, ignore_errors=True)
+        root, shared_root = folder / "library", folder / "library-shared"
+        for path in (root, shared_root):
+            shutil.rmtree(path, ignore_errors=True)
         programs.install_library(Kernel(settings, "run"), root,
                                  f"/usr/lib/{ask('gcc', '-print-multiarch')}")
         shutil.rmtree(root / "usr/bin", ignore_errors=True)   # the examples come as source
-        examples = root / f"usr/share/doc/{NAME}/examples"
+        strip(root)
+        name, libc = split(root, shared_root)
+        debfile.write(shared_root / "DEBIAN/triggers", "activate-noawait ldconfig\n")
         for file in sources(settings):
-            debfile.write(examples / file.name, file.read_text())
-        debfile.add_documents(root, NAME, version)
-        shared, = root.glob("usr/lib/*/libvfiodma.so.*.*")
-        debfile.write(root / "DEBIAN/control", CONTROL.format(
-            name=NAME, version=version, architecture=architecture, size=debfile.size(root),
-            maintainer=debfile.MAINTAINER, libc=libc_of(ask("objdump", "-T", str(shared)))))
-        debfile.write(root / "DEBIAN/triggers", "activate-noawait ldconfig\n")
-        return debfile.pack(root, folder / f"{NAME}_{version}_{architecture}.deb",
-                            folder / "dpkg-deb-library.log")
+            debfile.write(root / f"usr/share/doc/{NAME}/examples/{file.name}", file.read_text())
+        return [pack(folder, shared_root, SHARED, version, name=name, libc=libc),
+                pack(folder, root, DEVELOPMENT, version, name=NAME, shared=name)]
+
+
+def strip(root):
+    """Of symbols that only debuggers need, which also tell where it was built."""
+    static, = root.glob("usr/lib/*/libvfiodma.a")
+    shared, = root.glob("usr/lib/*/libvfiodma.so.*.*")
+    for option, file in (("--strip-debug", static), ("--strip-unneeded", shared)):
+        done = subprocess.run(["strip", "--enable-deterministic-archives", option, str(file)],
+                              capture_output=True, text=True)
+        if done.returncode:
+            raise Failure(f"strip {file.name}: {done.stderr.strip()}")
+    shared.chmod(0o644)
+
+
+def split(root, shared_root):
+    """Moves the shared library. The name of its package, and the C library that it takes."""
+    shared, = root.glob("usr/lib/*/libvfiodma.so.*.*")
+    soname, = root.glob("usr/lib/*/libvfiodma.so.[0-9]")
+    libc = libc_of(ask("objdump", "-T", str(shared)))
+    folder = shared_root / shared.parent.relative_to(root)
+    folder.mkdir(parents=True)
+    for file in (shared, soname):
+        file.rename(folder / file.name)
+    number = soname.name.rpartition(".")[2]
+    name = f"libvfiodma{number}"
+    debfile.write(shared_root / "DEBIAN/shlibs", f"libvfiodma {number} {name}\n")
+    return name, libc
+
+
+def pack(folder, root, control, version, **values):
+    name, architecture = values["name"], ask("dpkg", "--print-architecture")
+    debfile.add_documents(root, name, version)
+    debfile.write(root / "DEBIAN/control", control.format(
+        version=version, architecture=architecture, size=debfile.size(root),
+        maintainer=debfile.MAINTAINER, **values))
+    return debfile.pack(root, folder / f"{name}_{version}_{architecture}.deb",
+                        folder / f"dpkg-deb-{name}.log")
 
 
 def sources(settings):

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 import pathlib
 import re
+import tempfile
 import types
 import unittest
+import unittest.mock
 
 from packages import libdeb
 
@@ -26,6 +28,24 @@ class Library(unittest.TestCase):
 0000000000001234 g    DF .text\t0000000000000056  VFIODMA_1   vfiodma_addr
 """
         self.assertEqual(libdeb.libc_of(symbols), "2.33")
+
+    def test_what_runs_programs_is_a_package_of_its_own(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            root, shared = pathlib.Path(scratch, "root"), pathlib.Path(scratch, "shared")
+            folder = root / "usr/lib/an-arch"
+            folder.mkdir(parents=True)
+            for name in ("libvfiodma.a", "libvfiodma.so.3.14"):
+                (folder / name).touch()
+            (folder / "libvfiodma.so.3").symlink_to("libvfiodma.so.3.14")
+            (folder / "libvfiodma.so").symlink_to("libvfiodma.so.3")
+            with unittest.mock.patch.object(libdeb, "ask", return_value="(GLIBC_2.34)"):
+                self.assertEqual(libdeb.split(root, shared), ("libvfiodma3", "2.34"))
+            self.assertEqual({file.name for file in folder.iterdir()},
+                             {"libvfiodma.a", "libvfiodma.so"})
+            self.assertEqual({file.name for file in (shared / "usr/lib/an-arch").iterdir()},
+                             {"libvfiodma.so.3", "libvfiodma.so.3.14"})
+            self.assertEqual((shared / "DEBIAN/shlibs").read_text(),
+                             "libvfiodma 3 libvfiodma3\n")
 
 
 if __name__ == "__main__":
