@@ -11,7 +11,8 @@ from base import bases
 from base.aptsource import NotOffered
 from build import programs
 from build.kernel import Kernel
-from checks import debtrial, dkmstrial, dpdktrial, drift, kselftest, ktap, modules, races
+from checks import (configs, debtrial, dkmstrial, dpdktrial, drift, kselftest, ktap, modules,
+                    races)
 from checks.lint import lint
 from checks.suite import Suite
 from common.lock import exclusive, shared
@@ -134,7 +135,7 @@ def brief(settings):
     """A few suites on a base that is not the one that is being tested."""
     kernels = [Kernel(settings, name) for name in KERNELS]
     chosen = bases.of(settings.base).brief
-    return [version(settings),
+    return [version(settings), configs.suite(settings),
             *(dataclasses.replace(suite, name=f"{suite.name.removesuffix('-run')}-{settings.base}")
               for suite in suites(settings, *kernels) if suite.name in chosen)]
 

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 
 from checks import debtrial, ktap
-from packages import dkmsdeb, libdeb, root, stock
+from packages import debfile, dkmsdeb, libdeb, root, stock
 from packages.root import Root
 
 NAME = "dkms"
@@ -93,9 +93,20 @@ class Trial:
         return [("lintian has no error and no warning",
                  "" if status == "0" else "\n".join([*found, f"status {status}"]))]
 
+    def older_library(self):
+        """The package as it was up to this version, with the shared library in it."""
+        folder = self.root.folder / "tmp/older"
+        debfile.write(folder / "usr/lib/x86_64-linux-gnu/libvfiodma.so.1.0", "")
+        debfile.write(folder / "DEBIAN/control",
+                      f"Package: {libdeb.NAME}\nVersion: 1.204\nArchitecture: amd64\n"
+                      f"Multi-Arch: same\nMaintainer: {debfile.MAINTAINER}\n"
+                      "Description: the library before it was two packages\n")
+        return debfile.pack(folder, folder.with_name("older.deb"), folder.with_name("older.log"))
+
     def library(self, packages):
         """Its examples are built as their reader would, with nothing else of the series
         there."""
+        self.apt("install the library as it was", f"/tmp/{self.older_library().name}")
         self.apt("install the library", *self.bring(packages), "gcc", "libc6-dev", "pkgconf")
         self.step("build the library's example", "sh", "-c",
                   f"cc /usr/share/doc/{libdeb.NAME}/examples/vfiodma-identify.c "

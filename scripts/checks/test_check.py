@@ -71,11 +71,12 @@ class Suites(FolderTest):
 
     def test_other_bases_are_those_with_a_series(self):
         wanted = [f"{name.removesuffix('-run')}-{base}" for base in ("v7.3", "v6.12")
-                  for name in ("base", *bases.of(base).brief)]
+                  for name in ("base", "configs", *bases.of(base).brief)]
         self.assertEqual(sorted(names(check.of_other_bases(self.settings))), sorted(wanted))
         (self.top / "patches/v6.12/series").unlink()
         self.assertEqual(names(check.of_other_bases(self.settings)),
-                         ["base-v7.3", "disk-v7.3", "library-v7.3", "noiommu-v7.3"])
+                         ["base-v7.3", "configs-v7.3", "disk-v7.3", "library-v7.3",
+                          "noiommu-v7.3"])
 
     def test_logs_are_in_the_folder_of_their_base(self):
         for suite in filter(lambda suite: suite.log, check.of_other_bases(self.settings)):

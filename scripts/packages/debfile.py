@@ -2,6 +2,7 @@
 """A Debian package made of a folder: what every one has, and the file."""
 
 import gzip
+import os
 import shutil
 import subprocess
 
@@ -35,7 +36,8 @@ def add_documents(root, name, version):
 def add_manual(root, program, version, about):
     """The manual page of a program, made of what it says to --help."""
     page = subprocess.run(["help2man", "--no-info", "--version-string", version,
-                           "--name", about, str(program)], capture_output=True)
+                           "--name", about, str(program)],
+                          env={**os.environ, "SOURCE_DATE_EPOCH": "0"}, capture_output=True)
     if page.returncode:
         raise Failure(f"help2man {program}: {page.stderr.decode()}")
     folder = root / "usr/share/man/man1"

@@ -35,6 +35,8 @@ Installed-Size: {size}
 SHARED = COMMON + """\
 Section: libs
 Depends: libc6 (>= {libc})
+Breaks: libvfiodma-dev (<< {version})
+Replaces: libvfiodma-dev (<< {version})
 Suggests: vfio-noiommu-dkms
 Description: drivers in userspace, with or without an IOMMU
 """ + DESCRIPTION
@@ -61,7 +63,7 @@ def build(settings, folder):
                                  f"/usr/lib/{ask('gcc', '-print-multiarch')}")
         shutil.rmtree(root / "usr/bin", ignore_errors=True)   # the examples come as source
         strip(root)
-        name, libc = split(root, shared_root)
+        name, libc = split(root, shared_root, version)
         debfile.write(shared_root / "DEBIAN/triggers", "activate-noawait ldconfig\n")
         for file in sources(settings):
             debfile.write(root / f"usr/share/doc/{NAME}/examples/{file.name}", file.read_text())
@@ -81,7 +83,7 @@ def strip(root):
     shared.chmod(0o644)
 
 
-def split(root, shared_root):
+def split(root, shared_root, version):
     """Moves the shared library. The name of its package, and the C library that it takes."""
     shared, = root.glob("usr/lib/*/libvfiodma.so.*.*")
     soname, = root.glob("usr/lib/*/libvfiodma.so.[0-9]")
@@ -92,7 +94,7 @@ def split(root, shared_root):
         file.rename(folder / file.name)
     number = soname.name.rpartition(".")[2]
     name = f"libvfiodma{number}"
-    debfile.write(shared_root / "DEBIAN/shlibs", f"libvfiodma {number} {name}\n")
+    debfile.write(shared_root / "DEBIAN/shlibs", f"libvfiodma {number} {name} (>= {version})\n")
     return name, libc
 
 

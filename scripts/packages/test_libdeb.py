@@ -39,13 +39,13 @@ class Library(unittest.TestCase):
             (folder / "libvfiodma.so.3").symlink_to("libvfiodma.so.3.14")
             (folder / "libvfiodma.so").symlink_to("libvfiodma.so.3")
             with unittest.mock.patch.object(libdeb, "ask", return_value="(GLIBC_2.34)"):
-                self.assertEqual(libdeb.split(root, shared), ("libvfiodma3", "2.34"))
+                self.assertEqual(libdeb.split(root, shared, "9.1"), ("libvfiodma3", "2.34"))
             self.assertEqual({file.name for file in folder.iterdir()},
                              {"libvfiodma.a", "libvfiodma.so"})
             self.assertEqual({file.name for file in (shared / "usr/lib/an-arch").iterdir()},
                              {"libvfiodma.so.3", "libvfiodma.so.3.14"})
             self.assertEqual((shared / "DEBIAN/shlibs").read_text(),
-                             "libvfiodma 3 libvfiodma3\n")
+                             "libvfiodma 3 libvfiodma3 (>= 9.1)\n")
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ static const char usage_text[] =
 "  -t, --transfer=SIZE  how many bytes one command moves (as much as the controller\n"
 "                       and one page of PRP list allow, at most 2 MiB)\n"
 "  -d, --depth=N        commands in flight (16), as far as the queue has room\n"
-"  -m, --memory=KIND    of what the buffers are: scattered, pages with an address\n"
+"  -m, --memory=KIND    what buffers are made of: scattered, pages with an address\n"
 "                       each (the default), or hugetlb, huge pages, which must\n"
 "                       have been set aside (nr_hugepages)\n"
 "  -p, --poll           wait for completions by looking at the queue (the\n"

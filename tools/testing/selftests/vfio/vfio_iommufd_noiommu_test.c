@@ -149,7 +149,7 @@ FIXTURE(dma) {
 FIXTURE_SETUP(dma)
 {
 	if (!devices.edu_bdf)
-		SKIP(return, "There is no edu device that may be used");
+		SKIP(return, "No edu device, or no " EDU_UNMASKED);
 	user_init(&self->user, devices.edu_bdf);
 }
 
@@ -160,6 +160,7 @@ FIXTURE_TEARDOWN(dma)
 
 TEST_F(dma, copy)
 {
+	ASSERT_TRUE(user_finds_memory(&self->user));
 	ASSERT_TRUE(user_copies(&self->user, 33, 0));
 	ASSERT_TRUE(user_copies(&self->user, 5, 62));
 	ASSERT_TRUE(user_copies(&self->user, 62, 33));

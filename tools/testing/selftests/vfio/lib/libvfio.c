@@ -142,6 +142,24 @@ struct iommu *iommu_init(const char *mode)
 	return iommu;
 }
 
+struct iommu_iova_range *iommu_iova_ranges(struct iommu *iommu, u32 *nranges)
+{
+	struct iommu_ioas_iova_ranges args = {
+		.size = sizeof(args),
+		.ioas_id = iommu->ioas_id,
+	};
+	struct iommu_iova_range *ranges;
+
+	/* Without room for any it only counts them */
+	VFIO_ASSERT_NE(ioctl(iommu->iommufd, IOMMU_IOAS_IOVA_RANGES, &args), 0);
+	VFIO_ASSERT_EQ(errno, EMSGSIZE);
+	ranges = calloc_assert(args.num_iovas, sizeof(*ranges));
+	args.allowed_iovas = (uintptr_t)ranges;
+	ioctl_assert(iommu->iommufd, IOMMU_IOAS_IOVA_RANGES, &args);
+	*nranges = args.num_iovas;
+	return ranges;
+}
+
 void iommu_cleanup(struct iommu *iommu)
 {
 	VFIO_ASSERT_EQ(close(iommu->iommufd), 0);

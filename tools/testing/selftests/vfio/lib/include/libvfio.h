@@ -111,6 +111,7 @@ struct dma_region {
 };
 
 struct iommu *iommu_init(const char *mode);
+struct iommu_iova_range *iommu_iova_ranges(struct iommu *iommu, u32 *nranges);
 
 /* Why the device cannot be used in this mode, or NULL */
 const char *iommu_mode_mismatch(const char *mode, const char *bdf);
@@ -190,9 +191,11 @@ u16 vfio_pci_config_readw(struct vfio_pci_device *device, size_t offset);
 void vfio_pci_config_writew(struct vfio_pci_device *device, size_t offset,
 			    u16 value);
 
-/* The one MSI of the device, @vector 0 and @count 1 */
+/* @count is 0 or 1 */
 void vfio_pci_irq_set(struct vfio_pci_device *device, u32 index, u32 vector,
 		      u32 count, int *fds);
+
+/* The one MSI of the device, @vector 0 and @count 1 */
 void vfio_pci_msi_enable(struct vfio_pci_device *device, u32 vector, int count);
 void vfio_pci_msi_disable(struct vfio_pci_device *device);
 

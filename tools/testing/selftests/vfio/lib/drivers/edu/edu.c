@@ -40,11 +40,10 @@ static inline struct edu_state *to_edu_state(struct vfio_pci_device *device)
  */
 static int edu_probe(struct vfio_pci_device *device)
 {
-	if (!sysfs_has_iommu(device->bdf) && !getenv(EDU_UNMASKED))
+	if (!vfio_pci_device_match(device, EDU_VENDOR_ID, EDU_DEVICE_ID))
 		return -EINVAL;
 
-	return vfio_pci_device_match(device, EDU_VENDOR_ID, EDU_DEVICE_ID) ?
-	       0 : -EINVAL;
+	return sysfs_has_iommu(device->bdf) || getenv(EDU_UNMASKED) ? 0 : -EINVAL;
 }
 
 static void edu_dma_wait(struct vfio_pci_device *device)

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""That the config sets come out as their fragments ask, for a base of which few are built:
+a fragment serves all bases, and what one of them lacks shows when that set is made."""
+
+import shutil
+
+from build import kconfig
+from build.kernel import Kernel
+from checks import ktap
+from checks.suite import Suite
+from common.lock import exclusive, shared
+from common.ui import Failure
+from series import tree
+
+
+class Config(Kernel):
+    """A set's config, and nothing that is built with it."""
+
+    def __init__(self, settings, name):
+        super().__init__(settings, name)
+        self.out = settings.work / "configs" / name
+
+    def log(self, step):
+        return self.out.parent / f"{self.set.name}-{step}.log"
+
+    def problem(self):
+        try:
+            self.configure()
+        except Failure as failure:
+            return failure.report()
+        return ""
+
+
+def suite(settings):
+    name = f"configs-{settings.base}"
+
+    def run():
+        with exclusive(settings):
+            tree.ensure(settings)
+        sets = [Config(settings, each) for each in kconfig.names(settings.top / "configs")]
+        made = [each for each in sets if shutil.which(f"{each.arch.cross}gcc")]
+        with shared(settings), exclusive(settings, "configs.lock"):
+            return ktap.document([(each.set.name, each.problem()) for each in made],
+                                 [(each.set.name, f"there is no {each.arch.cross}gcc")
+                                  for each in sets if each not in made])
+    return Suite(name, run)
