@@ -165,14 +165,17 @@ class Stock:
         return self.unpacked(file)
 
     def unpacked(self, file):
+        """Whole at any time: another suite may be packing it into its guest's files."""
         target = self.settings.work / "stock-modules" / self.release / file.name.split(".ko")[0]
         target = target.with_name(target.name + ".ko")
         target.parent.mkdir(parents=True, exist_ok=True)
         reader = {".xz": "xz", ".zst": "zstd", ".ko": "cat"}[file.suffix]
-        with open(target, "wb") as output:
-            subprocess.run([reader, *(["-dc"] if reader != "cat" else []), str(file)],
-                           stdout=output, check=True)
-        return target
+        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+            fresh = pathlib.Path(scratch, target.name)
+            with open(fresh, "wb") as output:
+                subprocess.run([reader, *(["-dc"] if reader != "cat" else []), str(file)],
+                               stdout=output, check=True)
+            return fresh.replace(target)
 
     def builtin(self, name):
         listing, = self.folder.rglob("modules.builtin")

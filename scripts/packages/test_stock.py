@@ -88,6 +88,19 @@ class Order(Made):
         subprocess.run(["xz", str(self.module("vfio", []))], check=True)
         self.assertTrue(self.stock.module("vfio").read_bytes().startswith(b"license=GPL"))
 
+    def test_who_reads_a_module_sees_all_of_it(self):
+        self.module("vfio", [])
+        target = self.stock.module("vfio")
+        before = target.read_bytes()
+
+        def unpack(command, stdout, check):
+            self.assertEqual(target.read_bytes(), before)
+            stdout.write(b"anew")
+        with mock.patch.object(stock.subprocess, "run", side_effect=unpack):
+            self.assertEqual(self.stock.module("vfio"), target)
+        self.assertEqual(target.read_bytes(), b"anew")
+        self.assertEqual(list(target.parent.iterdir()), [target])
+
     def test_a_module_that_is_not_there(self):
         self.assertFalse(self.stock.has("kvmgt"))
         with self.assertRaisesRegex(Failure, "has no module kvmgt"):
