@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What lint makes of what the tools say."""
 
+import types
 import unittest
 
 from checks.lint import (boot, checkpatch, cocci, compiler, diagnostics, docs, history,
@@ -189,6 +190,23 @@ class Compile(toy.ToyTest):
                        "drivers/iommu/generic_pt/iommu_pt.h")]),
             ["drivers/iommu/generic_pt/fmt/", "drivers/iommu/iommu.o",
              "drivers/iommu/iommufd/", "drivers/vfio/"])
+
+
+class Unchecked(unittest.TestCase):
+    def said(self, base, *checked):
+        objects = types.SimpleNamespace(tree=TREE, settings=types.SimpleNamespace(base=base))
+        walk = types.SimpleNamespace(objects=objects, checked=set(checked))
+        return compiler.Walk.unchecked(walk, commit(1, "drivers/vfio/cdx/main.c",
+                                                    "drivers/vfio/main.c", "tools/x.c"))
+
+    def test_what_the_config_does_not_compile_is_named(self):
+        self.assertEqual(self.said("v7.2"), "sparse has not seen drivers/vfio/cdx/main.c, "
+                                            "drivers/vfio/main.c")
+        self.assertEqual(self.said("v7.2", f"{TREE}/drivers/vfio/cdx/main.c",
+                                   f"{TREE}/drivers/vfio/main.c"), "")
+
+    def test_but_for_what_the_base_has_for_no_x86(self):
+        self.assertEqual(self.said("v6.12", f"{TREE}/drivers/vfio/main.c"), "")
 
 
 class Reports(unittest.TestCase):
