@@ -21,9 +21,10 @@ class Config(Kernel):
     """A set's config, and nothing that is built with it. All are made in one folder, one
     after the other, since the program that makes them is built there."""
 
-    def __init__(self, settings, name):
+    def __init__(self, settings, name, options):
         super().__init__(settings, name)
         self.out = settings.work / "configs"
+        self._options = options   # of the tree, for which all of its Kconfig files are read
 
     def log(self, step):
         return self.out / f"{self.set.name}-{step}.log"
@@ -42,11 +43,12 @@ def suite(settings):
     def run():
         with exclusive(settings):
             tree.ensure(settings)
-        sets = [Config(settings, each.name)
-                for each in kconfig.all_of(settings.top / "configs").values()
-                if not each.base and each.name != BUILT]
-        made = [each for each in sets if shutil.which(f"{each.arch.cross}gcc")]
         with shared(settings), exclusive(settings, "configs.lock"):
+            options = kconfig.options_of(settings.source)
+            sets = [Config(settings, each.name, options)
+                    for each in kconfig.all_of(settings.top / "configs").values()
+                    if not each.base and each.name != BUILT]
+            made = [each for each in sets if shutil.which(f"{each.arch.cross}gcc")]
             return ktap.document([(each.set.name, each.problem()) for each in made],
                                  [(each.set.name, f"there is no {each.arch.cross}gcc")
                                   for each in sets if each not in made])

@@ -62,8 +62,12 @@ def build(settings, folder):
         programs.install_library(Kernel(settings, "run"), root,
                                  f"/usr/lib/{ask('gcc', '-print-multiarch')}")
         shutil.rmtree(root / "usr/bin", ignore_errors=True)   # the examples come as source
-        strip(root)
-        name, libc = split(root, shared_root, version)
+        shared, = root.glob("usr/lib/*/libvfiodma.so.*.*")
+        strip("--strip-unneeded", shared)
+        strip("--strip-debug", shared.with_name("libvfiodma.a"))
+        shared.chmod(0o644)
+        libc = libc_of(ask("objdump", "-T", str(shared)))
+        name = split(root, shared_root, version)
         debfile.write(shared_root / "DEBIAN/triggers", "activate-noawait ldconfig\n")
         for file in sources(settings):
             debfile.write(root / f"usr/share/doc/{NAME}/examples/{file.name}", file.read_text())
@@ -71,31 +75,25 @@ def build(settings, folder):
                 pack(folder, root, DEVELOPMENT, version, name=NAME, shared=name)]
 
 
-def strip(root):
+def strip(option, file):
     """Of symbols that only debuggers need, which also tell where it was built."""
-    static, = root.glob("usr/lib/*/libvfiodma.a")
-    shared, = root.glob("usr/lib/*/libvfiodma.so.*.*")
-    for option, file in (("--strip-debug", static), ("--strip-unneeded", shared)):
-        done = subprocess.run(["strip", "--enable-deterministic-archives", option, str(file)],
-                              capture_output=True, text=True)
-        if done.returncode:
-            raise Failure(f"strip {file.name}: {done.stderr.strip()}")
-    shared.chmod(0o644)
+    done = subprocess.run(["strip", "--enable-deterministic-archives", option, str(file)],
+                          capture_output=True, text=True)
+    if done.returncode:
+        raise Failure(f"strip {file.name}: {done.stderr.strip()}")
 
 
 def split(root, shared_root, version):
-    """Moves the shared library. The name of its package, and the C library that it takes."""
-    shared, = root.glob("usr/lib/*/libvfiodma.so.*.*")
+    """Moves the shared library. The name of its package."""
     soname, = root.glob("usr/lib/*/libvfiodma.so.[0-9]")
-    libc = libc_of(ask("objdump", "-T", str(shared)))
-    folder = shared_root / shared.parent.relative_to(root)
+    folder = shared_root / soname.parent.relative_to(root)
     folder.mkdir(parents=True)
-    for file in (shared, soname):
+    for file in list(soname.parent.glob("libvfiodma.so.*")):
         file.rename(folder / file.name)
     number = soname.name.rpartition(".")[2]
     name = f"libvfiodma{number}"
     debfile.write(shared_root / "DEBIAN/shlibs", f"libvfiodma {number} {name} (>= {version})\n")
-    return name, libc
+    return name
 
 
 def pack(folder, root, control, version, **values):
